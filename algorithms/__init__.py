@@ -1,0 +1,25 @@
+"""How are weights rounded? Grids, damping, orderings, one factorization, and the algorithms that read it."""
+
+from . import definitions
+from .arguments import InvalidArgumentError
+from .factorization import Factorization, RankDeficientError, factorize
+from .grid import Grid
+from .optq import optq
+from .path_following import gpfq
+from .qronos import qronos
+from .result import Result
+from .round_to_nearest import round_to_nearest
+
+__all__ = [
+    "Factorization",
+    "Grid",
+    "InvalidArgumentError",
+    "RankDeficientError",
+    "Result",
+    "definitions",
+    "factorize",
+    "gpfq",
+    "optq",
+    "qronos",
+    "round_to_nearest",
+]

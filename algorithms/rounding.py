@@ -1,0 +1,85 @@
+"""Rounding rules: what turns the real number that a step arrives at into an integer code (THEORY, section 1).
+
+A rule sees the number in units of its step, `ratio = z / step`, for one feature (step `t` of the processing order) and
+all neurons at once. `slack` says how far beyond the end codes a ratio may lie before the step counts as saturated.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from .arguments import LARGEST_CODE, as_seed, choose, reject
+from .grid import Alphabet
+
+ROUNDINGS = ("nearest", "stochastic")
+
+
+class RoundingRule(Protocol):
+    """One way to round; `codes` may return integers outside the alphabet, which are clipped to its ends."""
+
+    slack: float
+
+    def codes(self, t: int, ratio: np.ndarray) -> np.ndarray:
+        """Integer codes (as floats) for the ratios (K,) of step `t`."""
+
+
+class Nearest:
+    """The closest code; a tie goes to the even one."""
+
+    slack = 0.5
+
+    def codes(self, t: int, ratio: np.ndarray) -> np.ndarray:
+        return np.rint(ratio)
+
+
+class Stochastic:
+    """Up with probability equal to the fractional part, so the error has mean zero; needs uniforms (N, K) in processing order."""
+
+    slack = 0.0
+
+    def __init__(self, uniforms: np.ndarray):
+        self.uniforms = uniforms
+
+    def codes(self, t: int, ratio: np.ndarray) -> np.ndarray:
+        below = np.floor(ratio)
+        return below + (self.uniforms[t] < ratio - below)
+
+
+class Prescribed:
+    """Codes that are given beforehand (N, K, processing order): replays a result through any form of an algorithm."""
+
+    slack = 0.5
+
+    def __init__(self, prescribed: np.ndarray):
+        self.prescribed = prescribed
+
+    def codes(self, t: int, ratio: np.ndarray) -> np.ndarray:
+        return self.prescribed[t]
+
+
+def rounding_rule(rounding: str, seed: int | None, shape: tuple[int, int], order: np.ndarray) -> tuple[RoundingRule, int | None]:
+    """The named rule for (N, K) weights processed in `order`, and the seed it used (None where nothing is drawn).
+
+    Stochastic draws are made in the original feature order, so every ordering and every form of an algorithm sees the
+    same uniform number for the same weight.
+    """
+    choose("rounding", rounding, ROUNDINGS)
+    if rounding == "nearest":
+        if seed is not None:
+            as_seed("seed", seed)
+        return Nearest(), seed
+    seed = as_seed("seed", seed)
+    return Stochastic(np.random.default_rng(seed).random(shape)[order]), seed
+
+
+def round_row(alphabet: Alphabet, rule: RoundingRule, t: int, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (K,) and saturation flags (K,) of step `t`, which arrived at the real numbers `z` (K,)."""
+    low, high = alphabet.low[t], alphabet.high[t]
+    ratio = z / alphabet.step[t]
+    codes = np.clip(rule.codes(t, ratio), low, high)
+    if not (np.abs(codes) <= LARGEST_CODE).all():
+        worst = float(ratio[~(np.abs(codes) <= LARGEST_CODE)][0])
+        raise reject("weight / step", worst, "ratios whose code is at most 2**53 in size (take a larger step or damping)")
+    return codes, (ratio < low - rule.slack) | (ratio > high + rule.slack)
