@@ -23,10 +23,11 @@ def as_matrix(name: str, value: object, dtype: object = np.float64, rows: int | 
               columns: int | None = None, empty_columns: bool = False) -> np.ndarray:
     """`value` as a finite 2-D array of `dtype`; `rows` and `columns` prescribe its shape."""
     try:
-        array = np.asarray(value)
-        if array.dtype.kind not in "fiub":
+        given = np.asarray(value)
+        if given.dtype.kind not in "fiub":
             raise TypeError
-        array = np.ascontiguousarray(array, dtype=dtype)
+        with np.errstate(over="ignore"):
+            array = np.ascontiguousarray(given, dtype=dtype)
     except (TypeError, ValueError):
         raise reject(name, value, "a 2-D array of real numbers") from None
     if array.ndim != 2:
@@ -40,17 +41,17 @@ def as_matrix(name: str, value: object, dtype: object = np.float64, rows: int | 
         raise reject(f"{name}.shape", array.shape, f"{columns} columns")
     if not np.isfinite(array).all():
         row, column = np.argwhere(~np.isfinite(array))[0]
-        raise reject(f"{name}[{row}, {column}]", float(array[row, column]), "finite numbers only")
+        raise reject(f"{name}[{row}, {column}]", float(given[row, column]), f"numbers that are finite in {array.dtype}")
     return array
 
 
 def as_nonnegative(name: str, value: object) -> float:
     """`value` as one finite number that is not negative."""
-    if isinstance(value, (bool, str)) or (not np.isscalar(value) and np.ndim(value) != 0):
-        raise reject(name, value, "one finite number >= 0")
     try:
+        if np.asarray(value).dtype.kind not in "fiuO" or np.ndim(value) != 0:
+            raise TypeError
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise reject(name, value, "one finite number >= 0") from None
     if not 0 <= number < np.inf:
         raise reject(name, value, "one finite number >= 0")
@@ -68,6 +69,6 @@ def as_seed(name: str, value: object) -> int:
 
 def choose(name: str, value: object, accepted: tuple[str, ...]) -> str:
     """`value` if it is one of the accepted names."""
-    if value not in accepted:
+    if not (isinstance(value, str) and value in accepted):
         raise reject(name, value, "one of " + ", ".join(repr(word) for word in accepted))
     return value

@@ -33,12 +33,14 @@ def resolve_damping(damping: float | str, source: Diagonal) -> float:
         return as_nonnegative("damping", damping)
     name, _, given = damping.partition(":")
     live_norms = source.column_norms_squared[source.live]
-    if damping == "none" or (not live_norms.size and name in ("mean-diagonal", "spectral", "george-saab")):
+    if damping == "none":
         return 0.0
     if damping == "george-saab":
         if source.samples is None:
             raise reject("damping", damping, "a rule that needs no sample count (or pass samples= with the Gram matrix)")
         m, N = source.samples, live_norms.size
+        if N == 0:
+            return 0.0
         return float(live_norms.sum() / (m ** (1 / 3) * min(m, N) ** (2 / 3)))
     if name not in ("mean-diagonal", "spectral") or not given:
         raise reject("damping", damping, "a number >= 0 or one of the rules " + ", ".join(RULES))
@@ -47,5 +49,9 @@ def resolve_damping(damping: float | str, source: Diagonal) -> float:
     except ValueError:
         raise reject("damping", damping, f"{name}:FRACTION with a number as FRACTION") from None
     fraction = as_nonnegative(f"damping fraction of {name}", fraction)
-    scale = live_norms.mean() if name == "mean-diagonal" else source.largest_eigenvalue()
-    return float(fraction * scale)
+    if not live_norms.size:
+        return 0.0
+    scale = float(live_norms.mean()) if name == "mean-diagonal" else source.largest_eigenvalue()
+    if not np.isfinite(fraction * scale):
+        raise reject("damping", damping, "a rule whose damping does not overflow")
+    return fraction * scale

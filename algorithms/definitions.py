@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import cholesky
 
-from .arguments import as_matrix, choose
+from .arguments import as_matrix, choose, reject
 from .damping import resolve_damping
-from .factorization import Factorization, RowSource
+from .factorization import Factorization, RowSource, refuse_beside
 from .feedback import Rounded
-from .grid import Alphabet, Grid
+from .grid import Alphabet, Grid, alphabet_of
 from .ordering import resolve_ordering
 from .path_following import calibration_pair
 from .qronos import FORMS
@@ -25,7 +25,7 @@ __all__ = ["gpfq", "optq", "optq_inverse_hessian", "qronos", "round_to_nearest"]
 
 
 def optq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, damping: float | str = 0.0,
-         ordering: str | np.ndarray = "natural", rounding: str = "nearest", seed: int | None = None,
+         ordering: str | np.ndarray = "natural", rounding: str | RoundingRule = "nearest", seed: int | None = None,
          codes: np.ndarray | None = None) -> Result:
     r"""OPTQ by its definition: round the weight, then refit all later ones to what this feature's error left.
 
@@ -53,7 +53,7 @@ def optq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, damping: floa
 
 
 def optq_inverse_hessian(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, damping: float | str = 0.0,
-                         ordering: str | np.ndarray = "natural", rounding: str = "nearest", seed: int | None = None,
+                         ordering: str | np.ndarray = "natural", rounding: str | RoundingRule = "nearest", seed: int | None = None,
                          codes: np.ndarray | None = None) -> Result:
     """OPTQ as GPTQ implementations write it: the upper Cholesky factor of the inverse Hessian. Needs H positive definite.
 
@@ -78,7 +78,7 @@ def optq_inverse_hessian(X: np.ndarray | Factorization, W: np.ndarray, grid: Gri
 
 
 def qronos(X: np.ndarray, X_quantized: np.ndarray | Factorization, W: np.ndarray, grid: Grid, damping: float | str = 0.0,
-           ordering: str | np.ndarray = "natural", rounding: str = "nearest", seed: int | None = None,
+           ordering: str | np.ndarray = "natural", rounding: str | RoundingRule = "nearest", seed: int | None = None,
            form: str = "alternating", codes: np.ndarray | None = None) -> Result:
     r"""Qronos by its definition: choose :math:`q_t` against the target :math:`\hat X w`, then refit all later weights to it.
 
@@ -123,7 +123,7 @@ def qronos(X: np.ndarray, X_quantized: np.ndarray | Factorization, W: np.ndarray
 
 
 def gpfq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, X_quantized: np.ndarray | Factorization | None = None,
-         ordering: str | np.ndarray = "natural", rounding: str = "nearest", seed: int | None = None) -> Result:
+         ordering: str | np.ndarray = "natural", rounding: str | RoundingRule = "nearest", seed: int | None = None) -> Result:
     """GPFQ (stochastic: SPFQ) by its definition, the running error carried as a vector over the samples.
 
     Arguments and returns as in `provable_ptq.algorithms.gpfq`, except that `target` is the weights themselves.
@@ -178,6 +178,7 @@ def _stack(X: np.ndarray | Factorization, damping: float | str, ordering: str | 
            name: str = "X") -> tuple[np.ndarray, float, np.ndarray]:
     """The damped matrix (m + N, N) in processing order, the absolute damping and the order."""
     if isinstance(X, Factorization):
+        refuse_beside(name, damping=(damping, 0.0), ordering=(ordering, "natural"))
         X, damping, ordering = X.X, X.damping, X.order
     X = as_matrix(name, X)
     source = RowSource.of(X, name)
@@ -186,10 +187,14 @@ def _stack(X: np.ndarray | Factorization, damping: float | str, ordering: str | 
     return np.vstack([X[:, order], np.sqrt(value) * np.eye(len(order))]), value, order
 
 
-def _rounding(W: np.ndarray, grid: Grid, order: np.ndarray, rounding: str, seed: int | None,
+def _rounding(W: np.ndarray, grid: Grid, order: np.ndarray, rounding: str | RoundingRule, seed: int | None,
               codes: np.ndarray | None) -> tuple[Alphabet, RoundingRule, int | None]:
-    alphabet = grid.alphabet(*W.shape).reordered(order)
+    alphabet = alphabet_of(grid, W.shape).reordered(order)
     if codes is not None:
-        return alphabet, Prescribed(as_matrix("codes", codes, rows=W.shape[0], columns=W.shape[1], empty_columns=True)[order]), None
+        given = as_matrix("codes", codes, rows=W.shape[0], columns=W.shape[1], empty_columns=True)[order]
+        foreign = (given != np.rint(given)) | (given < alphabet.low) | (given > alphabet.high)
+        if foreign.any():
+            raise reject("codes", float(given[foreign][0]), "integer codes of the grid")
+        return alphabet, Prescribed(given), None
     return alphabet, *rounding_rule(rounding, seed, W.shape, order)
 

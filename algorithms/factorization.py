@@ -82,6 +82,10 @@ class RowSource:
         """A pivot this small is rounding noise: max(m, N) eps ||X||_2."""
         return max(self.samples, len(self.live)) * self._eps * float(self.singular_values.max(initial=0.0))
 
+    def smallest_damping(self) -> float:
+        """Makes every pivot twice the tolerance; never below the smallest normal number, whose root is still far above it."""
+        return max((2 * self.pivot_tolerance()) ** 2, float(np.finfo(self.column_norms_squared.dtype).tiny))
+
     def numerical_rank(self) -> int:
         return int((self.singular_values > self.pivot_tolerance()).sum())
 
@@ -128,6 +132,10 @@ class GramSource:
     def pivot_tolerance(self) -> float:
         """Cholesky leaves errors of N eps ||X^T X||_2 in the squared pivots."""
         return float(np.sqrt(len(self.live) * np.finfo(self.gram.dtype).eps * self.largest_eigenvalue()))
+
+    def smallest_damping(self) -> float:
+        """Makes every pivot twice the tolerance, on top of what lifts a slightly negative eigenvalue to zero."""
+        return (2 * self.pivot_tolerance()) ** 2 + max(0.0, -float(np.linalg.eigvalsh(self.gram)[0]))
 
     def numerical_rank(self) -> int:
         return int((self.singular_values > self.pivot_tolerance()).sum())
@@ -180,6 +188,11 @@ class Factorization:
         return self.source.X
 
     @cached_property
+    def pivots_squared(self) -> np.ndarray:
+        """(N,) squared pivots."""
+        return self.pivots**2
+
+    @cached_property
     def M(self) -> np.ndarray:
         """The inverse of L, (N, N) unit lower triangular: w - q = M e."""
         return solve_triangular(self.L, np.eye(self.features, dtype=self.L.dtype), lower=True, unit_diagonal=True)
@@ -210,12 +223,12 @@ class Factorization:
             return 1.0
         return float(values[0] / values[-1]) if values[-1] > 0 else np.inf
 
-    def with_damping(self, damping: float | str) -> Factorization:
-        """The same matrix and named ordering with another damping: re-triangularizes N x N, never touches X."""
-        return _factorize(self.source, damping, self.ordering)
+    def with_damping(self, damping: float | str, ordering: str | np.ndarray | None = None) -> Factorization:
+        """The same matrix with another damping (and ordering): re-triangularizes N x N, never touches X again."""
+        return _factorize(self.source, damping, self.ordering if ordering is None else ordering)
 
     def with_ordering(self, ordering: str | np.ndarray) -> Factorization:
-        """The same matrix and absolute damping with another ordering."""
+        """The same matrix and damping with another ordering."""
         return _factorize(self.source, self.damping_rule, ordering)
 
     @classmethod
@@ -263,7 +276,7 @@ class Factorization:
             _check_magnitude(f"blocks[{index}]", block)
             norms = norms + np.square(block).sum(axis=0)
             samples += len(block)
-            stacked = block if triangle is None else np.vstack([triangle, block])
+            stacked = block.copy() if triangle is None else np.vstack([triangle, block])  # a caller may reuse its buffer
             triangle = _triangle(stacked)
         if triangle is None:
             raise reject("blocks", [], "at least one block of rows (m_i, N)")
@@ -300,10 +313,15 @@ def factorization_of(X: np.ndarray | Factorization, damping: float | str, orderi
     """`X` factored, or `X` itself where it is a Factorization already (which then brings damping and ordering)."""
     if not isinstance(X, Factorization):
         return factorize(X, damping, ordering, dtype)
-    for argument, value, default in (("damping", damping, 0.0), ("ordering", ordering, "natural")):
+    refuse_beside(name, damping=(damping, 0.0), ordering=(ordering, "natural"), dtype=(dtype, "float64"))
+    return X
+
+
+def refuse_beside(name: str, **arguments: tuple[object, object]) -> None:
+    """Refuse arguments, given as (value, default), that a Factorization passed as `name` brings itself."""
+    for argument, (value, default) in arguments.items():
         if not (isinstance(value, type(default)) and value == default):
             raise reject(argument, value, f"nothing beside a Factorization as {name}, which brings its own {argument}")
-    return X
 
 
 def _factorize(source: RowSource | GramSource, damping: float | str, ordering: str | np.ndarray) -> Factorization:
@@ -315,8 +333,7 @@ def _factorize(source: RowSource | GramSource, damping: float | str, ordering: s
     factor = source.lower_factor(order[live], value)
     live_pivots = np.abs(np.diag(factor))
     if live_pivots.size and live_pivots.min() <= source.pivot_tolerance():
-        smallest = (2 * source.pivot_tolerance()) ** 2
-        raise RankDeficientError(value, source.numerical_rank(), len(index), smallest)
+        raise RankDeficientError(value, source.numerical_rank(), len(index), source.smallest_damping())
     pivots = np.full(N, np.sqrt(value), dtype=factor.dtype)
     pivots[live] = live_pivots
     L = np.eye(N, dtype=factor.dtype)

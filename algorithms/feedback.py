@@ -33,7 +33,7 @@ def round_with_feedback(L: np.ndarray, target: np.ndarray, alphabet: Alphabet, r
     z = target.copy()
     if first is not None:
         z[0] = first
-    codes = np.empty_like(z)
+    codes = np.empty(z.shape)  # float64 holds every code that is let through, float32 does not
     weights = np.empty_like(z)
     saturated = np.empty(z.shape, dtype=bool)
 

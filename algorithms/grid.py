@@ -114,15 +114,19 @@ class Grid:
             group_size = features
         if isinstance(group_size, bool) or not isinstance(group_size, (int, np.integer)) or group_size < 1:
             raise reject("group_size", group_size, "None or an integer >= 1")
+        if not isinstance(symmetric, (bool, np.bool_)):
+            raise reject("symmetric", symmetric, "True or False")
         starts = np.arange(0, features, group_size)
         if symmetric:
             span, levels = np.maximum.reduceat(np.abs(W), starts, axis=0), 2 ** (bits - 1) - 1
         else:
             least = np.minimum(np.minimum.reduceat(W, starts, axis=0), 0)
-            span, levels = np.maximum(np.maximum.reduceat(W, starts, axis=0), 0) - least, 2**bits - 1
+            with np.errstate(over="ignore"):
+                span, levels = np.maximum(np.maximum.reduceat(W, starts, axis=0), 0) - least, 2**bits - 1
         step = np.where(span > 0, span / levels, 1.0)
-        if not (step > 0).all():
-            raise reject("W", float(span[step == 0].min()), "groups whose largest weight is zero or can be divided into steps")
+        unfit = (step == 0) | np.isinf(step)
+        if unfit.any():
+            raise reject("range of W", float(span[unfit][0]), "a range that is zero or can be divided into steps (rescale the weights)")
         if symmetric:
             low, high = np.array(-(2 ** (bits - 1))), np.array(2 ** (bits - 1) - 1)
         else:
@@ -136,9 +140,19 @@ class Grid:
         return cls(step, low, high)
 
 
+def alphabet_of(grid: object, shape: tuple[int, int]) -> Alphabet:
+    """`grid` laid out for weights of this shape (N, K); an error where it is no Grid."""
+    if not isinstance(grid, Grid):
+        raise reject("grid", grid, "a Grid, such as Grid(step=0.1)")
+    return grid.alphabet(*shape)
+
+
 def _steps(value: object) -> np.ndarray:
     try:
-        step = np.array(value, dtype=np.float64)
+        step = np.array(value)
+        if step.dtype.kind not in "fiu":
+            raise TypeError
+        step = step.astype(np.float64)
     except (TypeError, ValueError):
         raise reject("step", value, "positive finite numbers") from None
     if step.ndim > 2 or (step.size == 0 and step.ndim < 2):
@@ -152,12 +166,12 @@ def _steps(value: object) -> np.ndarray:
 def _codes(name: str, value: object) -> np.ndarray:
     try:
         given = np.asarray(value)
-        codes = given.astype(np.int64)
-        if given.dtype.kind not in "iuf" or not np.array_equal(codes, given):
+        if given.dtype.kind not in "iuf" or not np.array_equal(np.rint(given), given):
             raise TypeError
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError):
         raise reject(name, value, "integer codes") from None
-    if codes.size and np.abs(codes).max() > LARGEST_CODE:
+    if ((given < -LARGEST_CODE) | (given > LARGEST_CODE)).any():
         raise reject(name, value, "codes of at most 2**53 in size")
+    codes = given.astype(np.int64)
     codes.setflags(write=False)
     return codes

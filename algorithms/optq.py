@@ -7,13 +7,13 @@ import numpy as np
 from .arguments import as_matrix
 from .factorization import Factorization, factorization_of
 from .feedback import round_with_feedback
-from .grid import Grid
+from .grid import Grid, alphabet_of
 from .result import Result, result_of
-from .rounding import rounding_rule
+from .rounding import RoundingRule, rounding_rule
 
 
 def optq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, damping: float | str = 0.0,
-         ordering: str | np.ndarray = "natural", rounding: str = "nearest", seed: int | None = None,
+         ordering: str | np.ndarray = "natural", rounding: str | RoundingRule = "nearest", seed: int | None = None,
          dtype: str = "float64") -> Result:
     r"""Quantize weights one feature at a time, each rounding error absorbed by the features that follow.
 
@@ -26,7 +26,7 @@ def optq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, damping: floa
         grid: the grid to round to.
         damping: absolute damping >= 0 or a rule by name, see `factorize`.
         ordering: feature ordering by name or as a permutation, see `factorize`.
-        rounding: "nearest", or "stochastic" for stochastic OPTQ.
+        rounding: "nearest", "stochastic" for stochastic OPTQ, or a RoundingRule of your own (in processing order).
         seed: seed of the stochastic draws; None draws fresh entropy, kept in the result.
         dtype: precision of the computation.
 
@@ -44,7 +44,7 @@ def optq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, damping: floa
     """
     f = factorization_of(X, damping, ordering, dtype)
     W = as_matrix("W", W, f.L.dtype, rows=f.features, empty_columns=True)
-    alphabet = grid.alphabet(*W.shape).reordered(f.order)
+    alphabet = alphabet_of(grid, W.shape).reordered(f.order)
     rule, seed = rounding_rule(rounding, seed, W.shape, f.order)
     rounded = round_with_feedback(f.L, W[f.order], alphabet, rule)
     return result_of("optq", rounded, W, f.order, seed, f)

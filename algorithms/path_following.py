@@ -8,14 +8,14 @@ from scipy.linalg import solve_triangular
 from .arguments import as_matrix, reject
 from .factorization import Factorization, RowSource
 from .feedback import round_with_feedback
-from .grid import Grid
+from .grid import Grid, alphabet_of
 from .ordering import resolve_ordering
 from .result import Result, result_of
-from .rounding import rounding_rule
+from .rounding import RoundingRule, rounding_rule
 
 
 def gpfq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, X_quantized: np.ndarray | Factorization | None = None,
-         ordering: str | np.ndarray = "natural", rounding: str = "nearest", seed: int | None = None) -> Result:
+         ordering: str | np.ndarray = "natural", rounding: str | RoundingRule = "nearest", seed: int | None = None) -> Result:
     r"""Quantize by path following: :math:`z_t = \langle\tilde X_t, r_{t-1} + w_t X_t\rangle/\|\tilde X_t\|^2`, :math:`q_t = Q(z_t)`.
 
     The running error :math:`r_t = r_{t-1} + w_t X_t - q_t \tilde X_t` is never formed: with
@@ -42,7 +42,7 @@ def gpfq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, X_quantized: 
     X, X_quantized, order = calibration_pair(X, X_quantized, ordering)
     N = X.shape[1]
     W = as_matrix("W", W, rows=N, empty_columns=True)
-    alphabet = grid.alphabet(*W.shape).reordered(order)
+    alphabet = alphabet_of(grid, W.shape).reordered(order)
     rule, seed = rounding_rule(rounding, seed, W.shape, order)
     deployed, original, w = X_quantized[:, order], X[:, order], W[order]
     gram, cross = np.tril(deployed.T @ deployed), np.tril(deployed.T @ original)
@@ -72,5 +72,5 @@ def calibration_pair(X, X_quantized, ordering) -> tuple[np.ndarray, np.ndarray, 
     else:
         leading = as_matrix(name, leading)
         order = resolve_ordering(ordering, RowSource.of(leading, name), 0.0)
-    X = X.X if isinstance(X, Factorization) else as_matrix("X", X, rows=leading.shape[0], columns=leading.shape[1])
+    X = as_matrix("X", X.X if isinstance(X, Factorization) else X, rows=leading.shape[0], columns=leading.shape[1])
     return X, leading, order

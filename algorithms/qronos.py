@@ -7,15 +7,15 @@ import numpy as np
 from .arguments import as_matrix, choose
 from .factorization import Factorization, factorization_of
 from .feedback import round_with_feedback
-from .grid import Grid
+from .grid import Grid, alphabet_of
 from .result import Result, result_of
-from .rounding import rounding_rule
+from .rounding import RoundingRule, rounding_rule
 
 FORMS = ("alternating", "projected")
 
 
 def qronos(X: np.ndarray, X_quantized: np.ndarray | Factorization, W: np.ndarray, grid: Grid, damping: float | str = 0.0,
-           ordering: str | np.ndarray = "natural", rounding: str = "nearest", seed: int | None = None,
+           ordering: str | np.ndarray = "natural", rounding: str | RoundingRule = "nearest", seed: int | None = None,
            form: str = "alternating", dtype: str = "float64") -> Result:
     r"""Quantize weights so that the deployed layer :math:`\tilde X q` comes close to the original :math:`X w`.
 
@@ -46,7 +46,7 @@ def qronos(X: np.ndarray, X_quantized: np.ndarray | Factorization, W: np.ndarray
     f = factorization_of(X_quantized, damping, ordering, dtype, "X_quantized")
     X = as_matrix("X", X, f.L.dtype, rows=len(f.X), columns=f.features)
     W = as_matrix("W", W, f.L.dtype, rows=f.features, empty_columns=True)
-    alphabet = grid.alphabet(*W.shape).reordered(f.order)
+    alphabet = alphabet_of(grid, W.shape).reordered(f.order)
     rule, seed = rounding_rule(rounding, seed, W.shape, f.order)
     mismatch = (X - f.X) @ W
     target = W[f.order] + project(f, mismatch)

@@ -6,7 +6,7 @@ import numpy as np
 
 from .arguments import as_matrix
 from .feedback import round_with_feedback
-from .grid import Grid
+from .grid import Grid, alphabet_of
 from .result import Result, result_of
 from .rounding import Nearest
 
@@ -28,5 +28,5 @@ def round_to_nearest(W: np.ndarray, grid: Grid) -> Result:
     """
     W = as_matrix("W", W, empty_columns=True)
     no_feedback = np.eye(len(W))
-    rounded = round_with_feedback(no_feedback, W, grid.alphabet(*W.shape), Nearest())
+    rounded = round_with_feedback(no_feedback, W, alphabet_of(grid, W.shape), Nearest())
     return result_of("round-to-nearest", rounded, W, np.arange(len(W)), None)

@@ -59,17 +59,42 @@ class Prescribed:
         return self.prescribed[t]
 
 
-def rounding_rule(rounding: str, seed: int | None, shape: tuple[int, int], order: np.ndarray) -> tuple[RoundingRule, int | None]:
+class EveryPath:
+    """All 2^N rounding paths at once: column c rounds step t up iff bit t of c is set, with its probability kept.
+
+    Attributes:
+        probabilities: (2^N,) probability of each path under stochastic rounding, once every step was taken.
+    """
+
+    slack = 0.0
+
+    def __init__(self, features: int):
+        self.up = (np.arange(2**features) >> np.arange(features)[:, None]) & 1 == 1
+        self.probabilities = np.ones(2**features)
+
+    def codes(self, t: int, ratio: np.ndarray) -> np.ndarray:
+        below = np.floor(ratio)
+        fraction = ratio - below
+        self.probabilities *= np.where(self.up[t], fraction, 1 - fraction)
+        return below + self.up[t]
+
+
+def rounding_rule(rounding: str | RoundingRule, seed: int | None, shape: tuple[int, int],
+                  order: np.ndarray) -> tuple[RoundingRule, int | None]:
     """The named rule for (N, K) weights processed in `order`, and the seed it used (None where nothing is drawn).
 
     Stochastic draws are made in the original feature order, so every ordering and every form of an algorithm sees the
-    same uniform number for the same weight.
+    same uniform number for the same weight. A rule object is taken as it is.
     """
+    if not isinstance(rounding, str):
+        if not hasattr(rounding, "codes"):
+            raise reject("rounding", rounding, "one of " + ", ".join(map(repr, ROUNDINGS)) + " or a RoundingRule")
+        return rounding, seed
     choose("rounding", rounding, ROUNDINGS)
     if rounding == "nearest":
         if seed is not None:
             as_seed("seed", seed)
-        return Nearest(), seed
+        return Nearest(), None
     seed = as_seed("seed", seed)
     return Stochastic(np.random.default_rng(seed).random(shape)[order]), seed
 
@@ -77,8 +102,9 @@ def rounding_rule(rounding: str, seed: int | None, shape: tuple[int, int], order
 def round_row(alphabet: Alphabet, rule: RoundingRule, t: int, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Codes (K,) and saturation flags (K,) of step `t`, which arrived at the real numbers `z` (K,)."""
     low, high = alphabet.low[t], alphabet.high[t]
-    ratio = z / alphabet.step[t]
-    codes = np.clip(rule.codes(t, ratio), low, high)
+    with np.errstate(over="ignore", invalid="ignore"):  # a ratio beyond every number is saturated, or refused below
+        ratio = z / alphabet.step[t]
+        codes = np.clip(rule.codes(t, ratio), low, high)
     if not (np.abs(codes) <= LARGEST_CODE).all():
         worst = float(ratio[~(np.abs(codes) <= LARGEST_CODE)][0])
         raise reject("weight / step", worst, "ratios whose code is at most 2**53 in size (take a larger step or damping)")

@@ -1,0 +1,1 @@
+"""What is measured? Calibration matrices, studies as data, the runner, the table it fills, and the report."""

@@ -1,0 +1,1 @@
+"""Stochastic rounding (THEORY, section 4)."""

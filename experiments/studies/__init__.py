@@ -1,0 +1,1 @@
+"""The shipped studies, one TOML file each."""

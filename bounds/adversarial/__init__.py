@@ -1,0 +1,1 @@
+"""Adversarial constructions (THEORY, section 6)."""

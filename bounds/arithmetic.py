@@ -1,0 +1,171 @@
+"""The few functions a claim uses instead of numpy's, so that one formula serves floating point and exact arithmetic.
+
+A claim computes on arrays of float64, or on object arrays whose entries are exact rationals (`flint.fmpq`). Sums,
+products, quotients and integer powers need nothing special. Roots, logarithms and maxima go through here: on exact input
+they return balls (`flint.arb`), enclosures that are right at any precision. A float constant in a formula must be lifted
+with `lift`, or exact arithmetic refuses it: write `x / 4`, not `0.25 * x`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from flint import acb_mat, arb, arb_mat, fmpq, fmpz
+from scipy.optimize import brentq
+
+Number = float | fmpq | arb
+
+
+def is_exact(x: object) -> bool:
+    """Whether `x` is an exact rational, a ball, or an array of them."""
+    return isinstance(x, (fmpq, arb)) or (isinstance(x, np.ndarray) and x.dtype == object)
+
+
+def rational(value: object) -> fmpq:
+    """A float or an integer as the rational number it is."""
+    numerator, denominator = float(value).as_integer_ratio() if not isinstance(value, (int, np.integer)) else (int(value), 1)
+    return fmpq(fmpz(numerator), fmpz(denominator))
+
+
+def rationals(array: np.ndarray) -> np.ndarray:
+    """An array of floats or integers as an object array of the rationals they are."""
+    array = np.asarray(array)
+    exact = np.empty(array.shape, dtype=object)
+    for index in np.ndindex(array.shape):
+        exact[index] = rational(array[index])
+    return exact
+
+
+def lift(value: float | np.ndarray, like: object) -> Number | np.ndarray:
+    """A float (or an array of them) in the arithmetic of `like`."""
+    if not is_exact(like):
+        return value
+    return rationals(value) if isinstance(value, np.ndarray) else rational(value)
+
+
+def as_float(x: object) -> np.ndarray:
+    """An array in any arithmetic as float64 (midpoints of balls)."""
+    if not is_exact(x):
+        return np.asarray(x, dtype=np.float64)
+    x = np.asarray(x, dtype=object)
+    return np.array([_one_float(entry) for entry in x.flat], dtype=np.float64).reshape(x.shape)
+
+
+def _one_float(entry: object) -> float:
+    if isinstance(entry, fmpq):
+        return float(arb(entry).mid())
+    return float(entry.mid()) if isinstance(entry, arb) else float(entry)
+
+
+def ball(entry: object) -> arb:
+    """One number as a ball at the current precision."""
+    return entry if isinstance(entry, arb) else arb(entry)
+
+
+def _each(function: Callable[[arb], arb], x: object) -> object:
+    if isinstance(x, np.ndarray):
+        return np.array([function(ball(entry)) for entry in x.flat], dtype=object).reshape(x.shape)
+    return function(ball(x))
+
+
+def sqrt(x: object) -> object:
+    """Square root."""
+    return _each(lambda b: b.sqrt(), x) if is_exact(x) else np.sqrt(x)
+
+
+def log(x: object) -> object:
+    """Natural logarithm."""
+    return _each(lambda b: b.log(), x) if is_exact(x) else np.log(x)
+
+
+def exp(x: object) -> object:
+    """Exponential."""
+    return _each(lambda b: b.exp(), x) if is_exact(x) else np.exp(x)
+
+
+def power(x: object, numerator: int, denominator: int) -> object:
+    """x to the power numerator / denominator, for x >= 0."""
+    return _each(lambda b: b ** fmpq(numerator, denominator), x) if is_exact(x) else np.power(x, numerator / denominator)
+
+
+def pi(like: object) -> Number:
+    """The number pi in the arithmetic of `like`."""
+    return arb.pi() if is_exact(like) else np.pi
+
+
+def _larger(a: object, b: object) -> object:
+    if isinstance(a, arb) or isinstance(b, arb):
+        return ball(a).max(ball(b))
+    return a if a >= b else b
+
+
+def maximum(x: np.ndarray, axis: int = 0) -> object:
+    """Largest entry along an axis; of balls, an enclosure of the largest."""
+    if not is_exact(x):
+        return np.max(x, axis=axis)
+    return np.frompyfunc(_larger, 2, 1).reduce(x, axis=axis)
+
+
+def minimum(x: np.ndarray, axis: int = 0) -> object:
+    """Smallest entry along an axis."""
+    return -maximum(-x, axis)
+
+
+def absolute(x: np.ndarray) -> np.ndarray:
+    """Absolute values."""
+    return np.abs(x)
+
+
+def tail_level(variances: np.ndarray, failure_probability: Number) -> np.ndarray:
+    r"""The root alpha >= 0 of :math:`\sum_i 2\exp(-2\alpha^2/s_i) = p`, for every column s of `variances` (m, K); p < 2.
+
+    Entries s_i = 0 contribute nothing; a column of zeros has level 0. On exact input the root is enclosed.
+    """
+    solve = _enclosed_level if is_exact(variances) else _float_level
+    levels = [solve(column, failure_probability) for column in variances.T]
+    return np.array(levels, dtype=object if is_exact(variances) else np.float64)
+
+
+def _float_level(column: np.ndarray, p: float) -> float:
+    s = column[column > 0]
+    if not s.size:
+        return 0.0
+    largest = s.max()
+    relative, log_half_p = s / largest, np.log(p / 2)
+
+    def excess(x: float) -> float:  # x = 2 alpha^2 / largest; log-sum-exp keeps tiny p exact
+        exponents = -x / relative
+        top = exponents.max()
+        return top + np.log(np.exp(exponents - top).sum()) - log_half_p
+
+    high = np.log(2 * s.size / p)
+    return float(np.sqrt(largest / 2 * (brentq(excess, 0.0, high, xtol=1e-15 * high, rtol=1e-14) if excess(high) < 0 else high)))
+
+
+def _enclosed_level(column: np.ndarray, p: Number) -> arb:
+    s = [ball(entry) for entry in column if entry != 0]
+    if not s:
+        return arb(0)
+
+    def total(alpha: arb) -> arb:
+        return sum((2 * (-2 * alpha * alpha / entry).exp() for entry in s), arb(0))
+
+    guess = _float_level(np.array([float(entry.mid()) for entry in s]), float(ball(p).mid()))
+    for exponent in range(-40, 0):
+        low, high = (arb(guess) * (1 + sign * arb(2) ** exponent) for sign in (-1, 1))
+        if total(low) > ball(p) and total(high) < ball(p):
+            return low.union(high)
+    return arb.pos_inf()
+
+
+def smallest_eigenvalue(gram: np.ndarray) -> Number:
+    """Smallest eigenvalue of a symmetric positive semidefinite matrix; a ball on exact input."""
+    if not is_exact(gram):
+        return max(float(np.linalg.eigvalsh(gram)[0]), 0.0)
+    matrix = arb_mat([[ball(entry) for entry in row] for row in gram])
+    values = [value.real for value in acb_mat(matrix).eig(multiple=True)]
+    least = values[0]
+    for value in values[1:]:
+        least = least.min(value)
+    return least.nonnegative_part()

@@ -1,0 +1,63 @@
+r"""`optq-l2-tight`: for every calibration matrix some weights attain the 2-norm bound (ours)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arithmetic import lift
+from ..claim import Evaluation, Kind, Origin, claim
+from ..measure import damped_error_squared, pivot_sum
+
+EPSILON = 2.0**-10  # distance to the tie, in half steps: large against rounding, small against the bound
+
+
+@claim(
+    id="optq-l2-tight",
+    statement=r"$w = \delta k + Me$ with $e_j = \pm\frac{\delta_j}{2}(1-\varepsilon)$ gives $q = \delta k$ and "
+    r"$\|X(w-q)\|^2 + \lambda\|w-q\|^2 = (1-\varepsilon)^2\,\frac14\sum_j\delta_j^2d_j^2$",
+    origin=Origin.OURS,
+    source="THEORY, section 3",
+    kind=Kind.IDENTITY,
+    unit="squared output error",
+    construct=lambda problem: tight_problem(problem),
+)
+def optq_l2_tight(problem, result) -> Evaluation:
+    r"""Weights on which OPTQ's error is (1 - eps) times its bound, identity, deterministic: no X admits a better bound over all w.
+
+    Setting: any X, damping, ordering and grid; codes k and signs are drawn from the problem's seed.
+    First row: the damped error against :math:`(1-\varepsilon)^2\frac14\sum_j\delta_j^2 d_j^2`; second row: how many codes
+    differ from k, against 0.
+
+    Origin: ours. Arguments: a problem made by `tight_problem` and its OPTQ result. Returns: (2, K). Errors: none of its own.
+
+    >>> problem = Problem(np.array([[2.0, 1.0], [1.0, 3.0]]), np.zeros((2, 1)), Grid(step=1.0))
+    >>> bool(check(problem, ["optq-l2-tight"])["optq-l2-tight"].ratio < 1e-10)
+    True
+    """
+    codes, _ = _codes_and_signs(problem)
+    order = problem.order
+    wrong = (result.codes[order] != codes).sum(axis=0)
+    bound = pivot_sum(problem) / 4
+    attained = bound * lift((1 - EPSILON) ** 2, bound)
+    measured = np.stack([damped_error_squared(problem, result), wrong + 0 * bound])
+    return Evaluation(measured, np.stack([attained, 0 * bound]), scale=np.stack([attained, 1 + 0 * bound]))
+
+
+def tight_problem(problem):
+    """The problem with weights w = step k + M e that sit (1 - eps) half steps from a tie at every step."""
+    codes, signs = _codes_and_signs(problem)
+    errors = problem.steps / 2 * signs * lift(1 - EPSILON, problem.steps)
+    ordered = problem.steps * codes + problem.factorization.M @ errors
+    W = np.empty_like(ordered)
+    W[problem.order] = ordered
+    return problem.but(W=W)
+
+
+def _codes_and_signs(problem) -> tuple[np.ndarray, np.ndarray]:
+    """Codes inside the alphabet and signs, (N, K) integers in processing order, drawn from the problem's seed."""
+    rng = np.random.default_rng([problem.seed, problem.N, problem.K])
+    low, high = np.maximum(problem.alphabet.low, -8), np.minimum(problem.alphabet.high, 8)
+    middle = np.clip(0, problem.alphabet.low, problem.alphabet.high)
+    low, high = np.where(low <= high, low, middle), np.where(low <= high, high, middle)
+    codes = rng.integers(low.astype(np.int64), high.astype(np.int64), endpoint=True)
+    return codes, rng.choice([-1, 1], size=codes.shape)

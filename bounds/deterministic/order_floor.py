@@ -1,0 +1,66 @@
+r"""`order-floor`: what no ordering can beat (ours)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arithmetic import is_exact, maximum, minimum, power
+from ..claim import Evaluation, Kind, Origin, claim
+from ..hypotheses import positive_definite
+from ..measure import gram
+
+
+@claim(
+    id="order-floor",
+    statement=r"$\prod_j d_j^2 = \det H$, so $\sum_j d_j^2 \ge N(\det H)^{1/N}$ and $\max_j d_j^2 \ge (\det H)^{1/N}$ for every "
+    r"ordering; $\sum_j d_j^2 \le \mathrm{tr}\,H$; $1/(H^{-1})_{jj} \le d_j^2 \le H_{jj}$; $\max_j d_j^2 \ge \min_j H_{jj}$",
+    origin=Origin.OURS,
+    source="THEORY, section 3",
+    kind=Kind.LOWER,
+    unit="squared calibration entry",
+    rounding=None,
+    hypotheses=(positive_definite,),
+    about_neurons=False,
+)
+def order_floor(problem, result) -> Evaluation:
+    r"""The pivots of any ordering against the determinant and the diagonals of H, lower bounds, deterministic, tight.
+
+    Setting: H positive definite. The entries are, in turn: the two floors from det H, the product of the pivots from above and
+    from below (as geometric means), tr H over the sum, the sum over :math:`\sum 1/(H^{-1})_{jj}`, the largest pivot over the
+    smallest diagonal entry, and for each feature H_jj over d_j^2 and d_j^2 over :math:`1/(H^{-1})_{jj}`. The determinant and the
+    inverse come from singular vectors, not from the pivots.
+
+    Origin: ours. Arguments: problem; the result is not read. Returns: (7 + 2N,), squared units of the entries of X.
+    Errors: none of its own.
+
+    >>> problem = Problem(np.array([[2.0, 1.0], [1.0, 3.0]]), np.zeros((2, 1)), Grid(step=1.0))
+    >>> bool(check(problem, ["order-floor"])["order-floor"].ratio <= 1 + 1e-12)
+    True
+    """
+    squared = problem.factorization.pivots_squared
+    diagonal = np.diag(gram(problem))
+    floor, inverse_diagonal = spectral_floor(problem)
+    geometric_mean = _geometric_mean(squared)
+    total, largest = squared.sum(), maximum(squared)
+    measured = [total, largest, geometric_mean, floor, diagonal.sum(), total, largest, *diagonal, *squared]
+    bound = [problem.N * floor, floor, floor, geometric_mean, total, (1 / inverse_diagonal).sum(), minimum(diagonal),
+             *squared, *(1 / inverse_diagonal)]
+    return Evaluation(np.array(measured), np.array(bound))
+
+
+def spectral_floor(problem) -> tuple[object, np.ndarray]:
+    r""":math:`(\det H)^{1/N}` and the diagonal of :math:`H^{-1}` (N,), without the pivots."""
+    f = problem.factorization
+    if is_exact(f.pivots_squared):
+        return power(f.determinant, 1, problem.N), f.inverse_diagonal
+    _, found, vectors = np.linalg.svd(problem.calibration[:, f.order], full_matrices=True)
+    values = np.zeros(problem.N)
+    values[: len(found)] = found**2
+    values += f.damping
+    return float(np.exp(np.mean(np.log(values)))), (vectors**2 / values[:, None]).sum(axis=0)
+
+
+def _geometric_mean(squared: np.ndarray) -> object:
+    if is_exact(squared):
+        return power(np.prod(squared), 1, len(squared))
+    return float(np.exp(np.mean(np.log(squared))))

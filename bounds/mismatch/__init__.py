@@ -1,0 +1,1 @@
+"""Mismatched inputs: Qronos (THEORY, section 5)."""

@@ -1,0 +1,1 @@
+"""Predictions and optima: not theorems, and labelled so (THEORY, section 7)."""

@@ -1,0 +1,189 @@
+"""One quantization problem: the data, the algorithm and its settings; what every claim is evaluated on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..algorithms import Factorization, Grid, Result, factorize, gpfq, optq, qronos, round_to_nearest
+from ..algorithms.arguments import as_matrix, as_seed, choose, reject
+from ..algorithms.factorization import RowSource
+from ..algorithms.grid import Alphabet
+from ..algorithms.ordering import resolve_ordering
+from ..algorithms.qronos import FORMS
+from ..algorithms.rounding import ROUNDINGS, RoundingRule
+
+ALGORITHMS = ("optq", "qronos", "gpfq", "round-to-nearest")
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A layer to quantize and how to quantize it (m samples, N features, K neurons).
+
+    Arguments:
+        X: calibration matrix (m, N), or a Factorization of it (which then brings damping and ordering).
+        W: weights (N, K).
+        grid: the grid to round to.
+        algorithm: "optq", "qronos", "gpfq" or "round-to-nearest".
+        form: of Qronos, "alternating" or "projected".
+        damping, ordering, rounding: as in `provable_ptq.algorithms.optq`.
+        X_quantized: (m, N), inputs that the already quantized part of the network produces; the algorithm is
+            calibrated on it where it is given.
+        X_validation: (m', N), held-out inputs.
+        seed: of the stochastic draws.
+        failure_probability: p of the claims that hold with probability 1 - p.
+
+    Raises:
+        InvalidArgumentError: any argument out of its range, by name, before anything is computed.
+
+    >>> problem = Problem(np.eye(2), np.array([[0.4], [0.6]]), Grid(step=1.0))
+    >>> problem.result.codes.ravel()
+    array([0, 1])
+    """
+
+    X: np.ndarray | Factorization
+    W: np.ndarray
+    grid: Grid
+    algorithm: str = "optq"
+    form: str = "alternating"
+    damping: float | str = 0.0
+    ordering: str | np.ndarray = "natural"
+    rounding: str = "nearest"
+    X_quantized: np.ndarray | Factorization | None = None
+    X_validation: np.ndarray | None = None
+    seed: int = 0
+    failure_probability: float = 0.05
+    _memo: dict = field(default_factory=dict, repr=False)
+
+    def __post_init__(self):
+        given = self.X if self.X_quantized is None else self.X_quantized
+        if isinstance(given, Factorization):
+            for name, default in (("damping", 0.0), ("ordering", "natural")):
+                value = getattr(self, name)
+                if not (isinstance(value, type(default)) and value == default):
+                    raise reject(name, value, f"nothing beside a Factorization, which brings its own {name}")
+            self.__dict__["factorization"] = given
+            object.__setattr__(self, "damping", given.damping)
+            object.__setattr__(self, "ordering", given.order)
+        X = self.X.X if isinstance(self.X, Factorization) else as_matrix("X", self.X)
+        samples, features = X.shape
+        object.__setattr__(self, "X", X)
+        object.__setattr__(self, "W", as_matrix("W", self.W, rows=features))
+        if self.X_quantized is not None:
+            deployed = given.X if isinstance(given, Factorization) else as_matrix("X_quantized", given, rows=samples, columns=features)
+            object.__setattr__(self, "X_quantized", deployed)
+        if self.X_validation is not None:
+            object.__setattr__(self, "X_validation", as_matrix("X_validation", self.X_validation, columns=features))
+        if not isinstance(self.grid, Grid):
+            raise reject("grid", self.grid, "a Grid")
+        self.grid.alphabet(features, self.W.shape[1])
+        choose("algorithm", self.algorithm, ALGORITHMS)
+        choose("form", self.form, FORMS)
+        choose("rounding", self.rounding, ROUNDINGS)
+        as_seed("seed", self.seed)
+        p = self.failure_probability
+        if isinstance(p, (bool, str)) or not 0 < p < 1:
+            raise reject("failure_probability", p, "a number strictly between 0 and 1")
+
+    @property
+    def m(self) -> int:
+        """Samples."""
+        return len(self.X)
+
+    @property
+    def N(self) -> int:
+        """Features."""
+        return len(self.W)
+
+    @property
+    def K(self) -> int:
+        """Neurons."""
+        return self.W.shape[1]
+
+    @property
+    def calibration(self) -> np.ndarray:
+        """The matrix (m, N) that the algorithm is calibrated on: X_quantized where given, else X."""
+        return self.X if self.X_quantized is None else self.X_quantized
+
+    @cached_property
+    def factorization(self) -> Factorization:
+        """Of the calibration matrix; the claims read this one, never the algorithm's own."""
+        return factorize(self.calibration, self.damping, self.ordering)
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """(N,) original index of the feature processed at each step; path following needs no factorization for it."""
+        if self.algorithm == "gpfq" and "factorization" not in self.__dict__:
+            return resolve_ordering(self.ordering, RowSource.of(self.calibration), 0.0)
+        return self.factorization.order
+
+    @cached_property
+    def alphabet(self) -> Alphabet:
+        """Steps and ends of the grid as (N, K) arrays in processing order."""
+        return self.grid.alphabet(self.N, self.K).reordered(self.order)
+
+    @property
+    def steps(self) -> np.ndarray:
+        """(N, K) steps in processing order."""
+        return self.alphabet.step
+
+    @cached_property
+    def result(self) -> Result:
+        """What the algorithm returns."""
+        return run(self)
+
+    def remember(self, name: str, result: object, compute: Callable[[], object]) -> object:
+        """`compute()` for this result, kept so that claims share it."""
+        key = (name, id(result))
+        if key not in self._memo:
+            self._memo[key] = (result, compute())
+        return self._memo[key][1]
+
+    def but(self, **changes: object) -> Problem:
+        """The same problem with some arguments changed; keeps the factorization where that does not depend on them."""
+        other = replace(self, **changes, _memo={})
+        if not {"X", "X_quantized", "damping", "ordering"} & changes.keys() and "factorization" in self.__dict__:
+            other.__dict__["factorization"] = self.factorization
+        return other
+
+    def save(self, path: str | Path) -> Path:
+        """Write the problem to one replayable .npz file (no pickles)."""
+        arrays = {name: getattr(self, name) for name in ("X", "W", "X_quantized", "X_validation") if getattr(self, name) is not None}
+        arrays |= {f"grid_{name}": getattr(self.grid, name) for name in ("step", "low", "high") if getattr(self.grid, name) is not None}
+        words = {name: getattr(self, name) for name in ("algorithm", "form", "damping", "rounding", "seed", "failure_probability")}
+        if isinstance(self.ordering, str):
+            words["ordering"] = self.ordering
+        else:
+            arrays["ordering"] = np.asarray(self.ordering)
+        path = Path(path)
+        with path.open("wb") as file:
+            np.savez(file, settings=np.array(json.dumps(words, sort_keys=True)), **arrays)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Problem:
+        """Read a problem that `save` wrote."""
+        with np.load(path, allow_pickle=False) as stored:
+            if "settings" not in stored:
+                raise reject("path", str(path), "a problem file written by Problem.save")
+            arrays = {name: stored[name] for name in stored.files if name != "settings"}
+            words = json.loads(str(stored["settings"]))
+        grid = Grid(**{name: arrays.pop(f"grid_{name}") for name in ("step", "low", "high") if f"grid_{name}" in arrays})
+        return cls(grid=grid, **arrays, **words)
+
+
+def run(problem: Problem, rounding: RoundingRule | None = None) -> Result:
+    """Run the problem's algorithm; a rule given as `rounding` replaces the problem's own."""
+    shared = {"rounding": rounding or problem.rounding, "seed": problem.seed}
+    if problem.algorithm == "round-to-nearest":
+        return round_to_nearest(problem.W, problem.grid)
+    if problem.algorithm == "gpfq":
+        return gpfq(problem.X, problem.W, problem.grid, problem.X_quantized, problem.order, **shared)
+    if problem.algorithm == "optq":
+        return optq(problem.factorization, problem.W, problem.grid, **shared)
+    return qronos(problem.X, problem.factorization, problem.W, problem.grid, form=problem.form, **shared)

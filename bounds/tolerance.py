@@ -1,0 +1,35 @@
+"""How far floating point may stray: every allowance of the project, each with its reason.
+
+A float64 run is compared with a theorem about real numbers. Three things part them:
+
+- The factorization is backward stable column by column: it is exact for X + E with ||E_j|| <= c N eps ||X_j||. The
+  projections that make up L, M and the pivots magnify that by at most cond(X), so quantities built from them carry a
+  relative error of order N eps cond(X).
+- Codes times step and weights times code are rounded: z - q loses eps |w| / step of a step.
+- Sums of squares lose (m + N) eps, which the two terms above cover.
+
+The factor 100 below is room for the constants hidden in "of order"; tests/bounds/test_tolerance.py shows that it covers
+what exact arithmetic measures and that faults of 1e-4 are still caught.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+EPS = float(np.finfo(np.float64).eps)
+EQUALITY = 1e-6  # inside an allowance this small, equality is all that float64 can see: it counts as holding
+IDENTITY = 1e-10  # the design's tolerance for identities of well-conditioned problems
+WELL_CONDITIONED = 1e8
+
+
+def relative_allowance(features: int, condition: float, largest_ratio: float) -> float:
+    """What a bound may be missed by, relative to the bound; `largest_ratio` is max |w| / step."""
+    return float(100 * features * EPS * condition + 4 * features * EPS * largest_ratio)
+
+
+def identity_tolerance(features: int, condition: float, largest_ratio: float) -> float:
+    """Relative residual that an identity may have."""
+    representation = 4 * features * EPS * largest_ratio
+    if condition <= WELL_CONDITIONED:
+        return max(IDENTITY, representation)
+    return float(100 * features * EPS * condition + representation)
