@@ -2,6 +2,7 @@
 
 from . import definitions
 from .arguments import InvalidArgumentError
+from .closest_vector import closest_vector
 from .factorization import Factorization, RankDeficientError, factorize
 from .grid import Grid
 from .optq import optq
@@ -16,6 +17,7 @@ __all__ = [
     "InvalidArgumentError",
     "RankDeficientError",
     "Result",
+    "closest_vector",
     "definitions",
     "factorize",
     "gpfq",

@@ -27,7 +27,7 @@ def as_matrix(name: str, value: object, dtype: object = np.float64, rows: int | 
         if given.dtype.kind not in "fiub":
             raise TypeError
         with np.errstate(over="ignore"):
-            array = np.ascontiguousarray(given, dtype=dtype)
+            array = np.asarray(given, dtype=dtype, order="C")
     except (TypeError, ValueError):
         raise reject(name, value, "a 2-D array of real numbers") from None
     if array.ndim != 2:

@@ -23,11 +23,12 @@ from flint import fmpz_mat
 
 from .arguments import LARGEST_CODE, as_matrix, reject
 from .factorization import Factorization, factorization_of
-from .grid import Alphabet, Grid
+from .grid import Grid
 from .optq import optq
+from .result import Result
 
 NODE_BUDGET = 5_000_000  # about ten seconds
-FIRST_TURN = 1_000  # nodes; turns double, so the two trees together cost at most about 4x what the better one needs alone
+FIRST_TURN = 1_000  # nodes; turns double, so both trees together never cost more than 8x what the better one needs alone
 LARGEST_STEP_RATIO = 1e100
 
 # The reduction works on integers, basis entries in units of 2**-128 of the smallest Gram-Schmidt length. No lattice vector
@@ -105,21 +106,36 @@ def closest_vector(X: np.ndarray | Factorization, w: np.ndarray, grid: Grid, dam
     if f.L.dtype != np.float64:
         raise reject("X", f.L.dtype, "a Factorization in float64")
     w = as_matrix("w", w, rows=f.features, empty_columns=True)
-    node_budget = _budget(node_budget)
     start = optq(f, w, grid)
-    codes, decided, nodes = start.codes.copy(), np.ones(w.shape[1], dtype=bool), np.zeros(w.shape[1], dtype=np.int64)
-    if f.live.any():
-        live = f.order[f.live]
-        alphabet = grid.alphabet(*w.shape).reordered(live)
-        lattice = Lattice(f, grid.finite)
-        for neuron in range(w.shape[1]):
-            column = Alphabet(*(part[:, neuron] for part in alphabet))
-            from_optq = codes[live, neuron]
-            box = Box(column.low - from_optq, column.high - from_optq)
-            found = lattice.closest(column.step, start.rounding_errors[f.live, neuron], box, node_budget)
-            codes[live, neuron] = _shifted(from_optq, found.offsets)
-            decided[neuron], nodes[neuron] = found.decided, found.nodes
-    return _measured(f, w, grid, start.codes, codes, decided, nodes)
+    codes, decided, nodes = _search(f, start, grid, _budget(node_budget))
+    step = grid.alphabet(*w.shape).step
+    from_search, from_start = damped_error(f, w - step * codes), damped_error(f, w - step * start.codes)
+    codes = np.where(from_start < from_search, start.codes, codes)  # a tie that rounding made look better
+    return ClosestVector(codes, step * codes, np.minimum(from_search, from_start), decided, nodes)
+
+
+def damped_error(f: Factorization, difference: np.ndarray) -> np.ndarray:
+    """||X r||^2 + damping ||r||^2 (K,) for each column r of `difference` (N, K), from X itself where its rows are at hand."""
+    X = f.source.root(0.0) if f.source.X is None else f.X
+    return np.square(X @ difference).sum(axis=0) + f.damping * np.square(difference).sum(axis=0)
+
+
+def _search(f: Factorization, start: Result, grid: Grid, budget: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Codes (N, K), decided (K,) and nodes (K,). Dead features decouple: there OPTQ's codes are the nearest ones already."""
+    codes, neurons = start.codes.copy(), start.codes.shape[1]
+    decided, nodes = np.ones(neurons, dtype=bool), np.zeros(neurons, dtype=np.int64)
+    if not f.live.any():
+        return codes, decided, nodes
+    live = f.order[f.live]
+    step, low, high = grid.alphabet(*codes.shape).reordered(live)
+    lattice = Lattice(f, grid.finite)
+    for neuron in range(neurons):
+        origin = codes[live, neuron]
+        box = Box(low[:, neuron] - origin, high[:, neuron] - origin)
+        found = lattice.closest(step[:, neuron], start.rounding_errors[f.live, neuron], box, budget)
+        codes[live, neuron] = _shifted(origin, found.offsets)
+        decided[neuron], nodes[neuron] = found.decided, found.nodes
+    return codes, decided, nodes
 
 
 class Lattice:
@@ -259,7 +275,7 @@ def by_distance(center: float, low: float, high: float) -> Iterator[int]:
     >>> list(by_distance(0.6, -1, 3))
     [1, 0, 2, -1, 3]
     """
-    nearest = min(max(floor(center + 0.5), low), high)
+    nearest = int(min(max(floor(center + 0.5), low), high))
     below, above = nearest - 1, nearest + 1
     yield nearest
     while below >= low or above <= high:
@@ -288,18 +304,3 @@ def _shifted(codes: np.ndarray, offsets: list[int]) -> list[int]:
     if abs(largest) > LARGEST_CODE:
         raise reject("weight / step", largest, "ratios whose code is at most 2**53 in size (take a larger step or damping)")
     return shifted
-
-
-def _measured(f: Factorization, w: np.ndarray, grid: Grid, start: np.ndarray, codes: np.ndarray, decided: np.ndarray,
-              nodes: np.ndarray) -> ClosestVector:
-    """The result with its distance measured; where rounding made a tie with OPTQ's codes `start` look better, OPTQ's."""
-    step = grid.alphabet(*w.shape).step
-    before, after = damped_error(f, w - step * start), damped_error(f, w - step * codes)
-    codes = np.where(before < after, start, codes)
-    return ClosestVector(codes, step * codes, np.minimum(before, after), decided, nodes)
-
-
-def damped_error(f: Factorization, difference: np.ndarray) -> np.ndarray:
-    """||X r||^2 + damping ||r||^2 (K,) for each column r of `difference` (N, K), from X itself where its rows are at hand."""
-    X = f.source.root(0.0) if f.source.X is None else f.X
-    return np.square(X @ difference).sum(axis=0) + f.damping * np.square(difference).sum(axis=0)

@@ -270,6 +270,8 @@ class Factorization:
         True
         """
         choose("dtype", dtype, PRECISIONS)
+        if not isinstance(blocks, Iterable):
+            raise reject("blocks", blocks, "blocks of rows (m_i, N), one after the other")
         triangle, norms, samples = None, 0.0, 0
         for index, block in enumerate(blocks):
             block = as_matrix(f"blocks[{index}]", block, dtype, columns=None if triangle is None else triangle.shape[1])
@@ -312,7 +314,8 @@ def factorization_of(X: np.ndarray | Factorization, damping: float | str, orderi
                      name: str = "X") -> Factorization:
     """`X` factored, or `X` itself where it is a Factorization already (which then brings damping and ordering)."""
     if not isinstance(X, Factorization):
-        return factorize(X, damping, ordering, dtype)
+        X = as_matrix(name, X, choose("dtype", dtype, PRECISIONS))
+        return _factorize(RowSource.of(X, name), damping, ordering)
     refuse_beside(name, damping=(damping, 0.0), ordering=(ordering, "natural"), dtype=(dtype, "float64"))
     return X
 
@@ -332,13 +335,19 @@ def _factorize(source: RowSource | GramSource, damping: float | str, ordering: s
     index = np.flatnonzero(live)
     factor = source.lower_factor(order[live], value)
     live_pivots = np.abs(np.diag(factor))
-    if live_pivots.size and live_pivots.min() <= source.pivot_tolerance():
+    if index.size and min(live_pivots.min(), _smallest_singular_value(source, len(index), value)) <= source.pivot_tolerance():
         raise RankDeficientError(value, source.numerical_rank(), len(index), source.smallest_damping())
     pivots = np.full(N, np.sqrt(value), dtype=factor.dtype)
     pivots[live] = live_pivots
     L = np.eye(N, dtype=factor.dtype)
     L[np.ix_(index, index)] = factor / np.diag(factor)[:, None]
     return Factorization(source, value, damping, order, ordering, pivots, L, live)
+
+
+def _smallest_singular_value(source: RowSource | GramSource, live: int, damping: float) -> float:
+    """Of the damped live columns. No pivot lies below it, and rounding does not lift it as it can lift a pivot that vanishes."""
+    values = source.singular_values
+    return float(np.hypot(values[live - 1] if live <= len(values) else 0.0, np.sqrt(damping)))
 
 
 def _triangle(X: np.ndarray) -> np.ndarray:

@@ -87,7 +87,7 @@ def rounding_rule(rounding: str | RoundingRule, seed: int | None, shape: tuple[i
     same uniform number for the same weight. A rule object is taken as it is.
     """
     if not isinstance(rounding, str):
-        if not hasattr(rounding, "codes"):
+        if isinstance(rounding, type) or not (callable(getattr(rounding, "codes", None)) and hasattr(rounding, "slack")):
             raise reject("rounding", rounding, "one of " + ", ".join(map(repr, ROUNDINGS)) + " or a RoundingRule")
         return rounding, seed
     choose("rounding", rounding, ROUNDINGS)

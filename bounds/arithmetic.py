@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from flint import acb_mat, arb, arb_mat, fmpq, fmpz
+import scipy.special
+from flint import acb_mat, arb, arb_mat, fmpq, fmpq_mat, fmpz
 from scipy.optimize import brentq
 
 Number = float | fmpq | arb
@@ -84,9 +85,9 @@ def exp(x: object) -> object:
     return _each(lambda b: b.exp(), x) if is_exact(x) else np.exp(x)
 
 
-def power(x: object, numerator: int, denominator: int) -> object:
-    """x to the power numerator / denominator, for x >= 0."""
-    return _each(lambda b: b ** fmpq(numerator, denominator), x) if is_exact(x) else np.power(x, numerator / denominator)
+def erfc(x: object) -> object:
+    """Complementary error function."""
+    return _each(lambda b: b.erfc(), x) if is_exact(x) else scipy.special.erfc(x)
 
 
 def pi(like: object) -> Number:
@@ -121,10 +122,14 @@ def tail_level(variances: np.ndarray, failure_probability: Number) -> np.ndarray
     r"""The root alpha >= 0 of :math:`\sum_i 2\exp(-2\alpha^2/s_i) = p`, for every column s of `variances` (m, K); p < 2.
 
     Entries s_i = 0 contribute nothing; a column of zeros has level 0. On exact input the root is enclosed.
+    Equal columns (draws of one neuron) are solved once.
     """
     solve = _enclosed_level if is_exact(variances) else _float_level
-    levels = [solve(column, failure_probability) for column in variances.T]
-    return np.array(levels, dtype=object if is_exact(variances) else np.float64)
+    solved: dict[tuple, Number] = {}
+    for column in variances.T:
+        if tuple(column) not in solved:
+            solved[tuple(column)] = solve(column, failure_probability)
+    return np.array([solved[tuple(column)] for column in variances.T], dtype=object if is_exact(variances) else np.float64)
 
 
 def _float_level(column: np.ndarray, p: float) -> float:
@@ -160,12 +165,13 @@ def _enclosed_level(column: np.ndarray, p: Number) -> arb:
 
 
 def smallest_eigenvalue(gram: np.ndarray) -> Number:
-    """Smallest eigenvalue of a symmetric positive semidefinite matrix; a ball on exact input."""
+    """Smallest eigenvalue of a symmetric positive semidefinite matrix; exactly 0 or a ball on exact input."""
     if not is_exact(gram):
         return max(float(np.linalg.eigvalsh(gram)[0]), 0.0)
+    if fmpq_mat([list(row) for row in gram]).det() == 0:
+        return fmpq(0)
     matrix = arb_mat([[ball(entry) for entry in row] for row in gram])
-    values = [value.real for value in acb_mat(matrix).eig(multiple=True)]
-    least = values[0]
-    for value in values[1:]:
+    least, *others = (value.real for value in acb_mat(matrix).eig(multiple=True))
+    for value in others:
         least = least.min(value)
     return least.nonnegative_part()

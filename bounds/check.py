@@ -8,21 +8,24 @@ from dataclasses import replace
 import numpy as np
 
 from .claim import Claim, select
+from .law import LAW_KINDS, law_verdict
 from .problem import Problem, run
 from .verdict import CONFIDENCE, Outcome, Verdict, decide
 
 Runner = Callable[[Problem], object]
 
 
-def check(problem: Problem, ids: Iterable[str] | None = None, algorithm: Runner = run,
-          confidence: float = CONFIDENCE) -> dict[str, Verdict]:
+def check(problem: Problem, ids: Iterable[str] | None = None, algorithm: Runner = run, confidence: float = CONFIDENCE,
+          draws: int = 0) -> dict[str, Verdict]:
     """The verdict of every claim on a problem.
 
     Arguments:
         problem: the layer and how it is quantized.
         ids: claim ids; None for all registered ones.
         algorithm: what computes a result from a problem; hand in a program of your own to have it checked.
-        confidence: level of the intervals of probability claims and expectations, whose draws are the neurons.
+        confidence: level of the intervals of probability claims and expectations.
+        draws: how many stochastic runs of the first neuron those claims are checked on (up to 12 features: all 2^N rounding
+            paths); 0: the neurons of the one result are the draws.
 
     Returns:
         dict from claim id to Verdict, in registry order.
@@ -35,29 +38,44 @@ def check(problem: Problem, ids: Iterable[str] | None = None, algorithm: Runner 
     'holds'
     """
     result_of_problem = problem.result if algorithm is run else algorithm(problem)
-    return {claim.id: _verdict(claim, problem, algorithm, result_of_problem, confidence) for claim in select(ids)}
+    return {claim.id: _verdict(claim, problem, algorithm, result_of_problem, confidence, draws) for claim in select(ids)}
 
 
-def _verdict(claim: Claim, problem: Problem, algorithm: Runner, result, confidence: float) -> Verdict:
-    for name in ("algorithm", "rounding"):
-        wanted, given = getattr(claim, name), getattr(problem, name)
-        if wanted is not None and given != wanted:
-            return Verdict(Outcome.NOT_APPLICABLE, advice=f"about {name} {wanted}, and the problem has {given}: change it")
+def structural_mismatch(claim: Claim, problem) -> str:
+    """Why a claim is about another algorithm or rounding than the problem's; empty when it is not."""
+    if problem.algorithm not in claim.algorithms:
+        return f"the claim is about algorithm {' or '.join(claim.algorithms)}, and the problem has {problem.algorithm}: change it"
+    if claim.rounding not in (None, problem.rounding):
+        return f"the claim is about rounding {claim.rounding}, and the problem has {problem.rounding}: change it"
+    return ""
+
+
+def unmet_hypotheses(claim: Claim, problem, result) -> tuple[np.ndarray, list[str]]:
+    """To which neurons (K,) a claim applies, and for each hypothesis that fails what failed and what would repair it."""
+    applies, notes = np.ones(problem.K, dtype=bool), []
+    for hypothesis in claim.hypotheses:
+        met = hypothesis.test(problem, result)
+        if not np.all(met):
+            notes.append(f"hypothesis '{hypothesis.name}' fails ({hypothesis.failed(problem, result)}): {hypothesis.repair}")
+            applies = applies & met
+        if not applies.any():
+            return applies, notes
+    if notes:
+        notes.append(f"{int(applies.sum())} of {problem.K} neurons were checked")
+    return applies, notes
+
+
+def _verdict(claim: Claim, problem: Problem, algorithm: Runner, result, confidence: float, draws: int) -> Verdict:
+    mismatch = structural_mismatch(claim, problem)
+    if mismatch:
+        return Verdict(Outcome.NOT_APPLICABLE, advice=mismatch)
     if claim.construct is not None:
         problem = claim.construct(problem)
         result = algorithm(problem)
-    applies = np.ones(problem.K, dtype=bool)
-    notes = []
-    for hypothesis in claim.hypotheses:
-        met = hypothesis.test(problem, result)
-        if np.all(met):
-            continue
-        notes.append(f"hypothesis '{hypothesis.name}' fails ({hypothesis.failed(problem, result)}): {hypothesis.repair}")
-        applies = applies & met
+    applies, notes = unmet_hypotheses(claim, problem, result)
     if not applies.any():
         return Verdict(Outcome.NOT_APPLICABLE, advice="; ".join(notes))
+    if draws and claim.kind in LAW_KINDS:
+        return law_verdict(claim, problem, draws, algorithm, confidence)
     verdict = decide(claim, problem, claim(problem, result), result.saturated.any(axis=0), applies, confidence)
-    if notes:
-        notes.append(f"{int(applies.sum())} of {problem.K} neurons were checked")
-        return replace(verdict, advice="; ".join(filter(None, [*notes, verdict.advice])))
-    return verdict
+    return replace(verdict, advice="; ".join(filter(None, [*notes, verdict.advice])))

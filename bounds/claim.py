@@ -56,7 +56,19 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """One statement: what it says, where it comes from, when it applies, and how to compute both of its sides."""
+    r"""One statement: what it says, where it comes from, when it applies, and how to compute both of its sides.
+
+    Attributes:
+        id, statement (Markdown with LaTeX), origin, source, kind, unit: what is said, by whom, and in what unit.
+        evaluate: (problem, result) -> Evaluation. It takes the result as an argument, so that a wrong algorithm can be handed in.
+        algorithms, rounding: whose results it is about; a rounding of None: any.
+        hypotheses: what else must hold, looked at neuron by neuron where they say so.
+        construct: problem -> problem, for statements about weights or matrices of their own making.
+        draw: rng -> problem, where the problems that `campaign` draws would not do.
+        examples: how many problems suffice, for fixed constructions and predictions; None: as many as are drawn.
+        about_neurons: False for statements about the calibration matrix alone.
+        chapter: the chapter of the theory, from the file's folder.
+    """
 
     id: str
     statement: str
@@ -65,12 +77,19 @@ class Claim:
     kind: Kind
     unit: str
     evaluate: Callable
-    algorithm: str | None = "optq"
+    algorithms: tuple[str, ...] = ("optq",)
     rounding: str | None = "nearest"
     hypotheses: tuple[Hypothesis, ...] = ()
     construct: Callable | None = None
+    draw: Callable | None = None
+    examples: int | None = None
     about_neurons: bool = True
     chapter: str = ""
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the claim is about a construction of its own, whatever problem it is called on."""
+        return self.examples is not None and self.draw is None
 
     def __call__(self, problem, result) -> Evaluation:
         return self.evaluate(problem, result)
@@ -110,7 +129,7 @@ def claims() -> dict[str, Claim]:
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f".{chapter}.{module.name}", __package__)
     place = {chapter: index for index, chapter in enumerate(CHAPTERS)}
-    return dict(sorted(_registry.items(), key=lambda item: place.get(item[1].chapter, len(place))))
+    return dict(sorted(_registry.items(), key=lambda item: (place.get(item[1].chapter, len(place)), item[0])))
 
 
 def select(ids: Iterable[str] | None) -> list[Claim]:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..algorithms import definitions
+from .arithmetic import absolute, is_exact
+from .tolerance import cancellation
+
+INVERSE_REACH = 100.0  # condition number
+
 
 def own_errors(problem, result) -> np.ndarray:
     """X (w - q) (m, K) on the matrix the algorithm was calibrated on."""
@@ -15,6 +21,14 @@ def deployed_errors(problem, result) -> np.ndarray:
     if problem.X_quantized is None:
         return own_errors(problem, result)
     return problem.remember("deployed", result, lambda: problem.X @ problem.W - problem.X_quantized @ result.weights)
+
+
+def drift(problem, result) -> np.ndarray:
+    """|z - w| (N, K), processing order: how far the rounded numbers stray; less what float64 loses in forming z."""
+    w, q = problem.W[problem.order], result.weights[problem.order]
+    z = result.rounding_errors + q
+    strayed = absolute(z - w)
+    return strayed if is_exact(z) else np.maximum(strayed - cancellation(z, w, q), 0)
 
 
 def ridge(problem, result) -> np.ndarray:
@@ -53,3 +67,32 @@ def gram(problem) -> np.ndarray:
         return H
 
     return problem.remember("gram", None, compute)
+
+
+def literal_numbers(problem, result) -> list[np.ndarray]:
+    """The numbers z (N, K) that the literal definitions round along the result's codes, processing order; ties cannot part them.
+
+    The last entry is the inverse-Hessian form of OPTQ where float64 can tell it apart: it loses up to cond(X)^4.
+    """
+    f = problem.factorization
+    if is_exact(f.L):
+        return problem.literal_numbers(result)
+    shared = (problem.W, problem.grid, f.damping, f.order)
+    if problem.algorithm == "qronos":
+        literal = [definitions.qronos(problem.X, problem.calibration, *shared, form=problem.form, codes=result.codes)]
+    else:
+        literal = [definitions.optq(problem.calibration, *shared, codes=result.codes)]
+        if f.condition <= INVERSE_REACH and (f.pivots_squared > 0).all():
+            literal.append(definitions.optq_inverse_hessian(problem.calibration, *shared, codes=result.codes))
+    return [form.rounding_errors + form.weights[f.order] for form in literal]
+
+
+def undamped_pivots_squared(problem) -> np.ndarray:
+    """(N,) squared pivots without damping, processing order; zero where later features explain a feature entirely."""
+    X = problem.calibration[:, problem.order]
+    if is_exact(X):
+        return type(problem.factorization)(problem.calibration, 0 * problem.factorization.damping, problem.order).pivots_squared
+    triangle = np.linalg.qr(X[:, ::-1], mode="r")
+    pivots = np.zeros(problem.N)
+    pivots[: len(triangle)] = np.diag(triangle) ** 2
+    return pivots[::-1]

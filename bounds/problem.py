@@ -145,10 +145,12 @@ class Problem:
         return self._memo[key][1]
 
     def but(self, **changes: object) -> Problem:
-        """The same problem with some arguments changed; keeps the factorization where that does not depend on them."""
-        other = replace(self, **changes, _memo={})
+        """The same problem with some arguments changed; keeps what was computed where that does not depend on them."""
+        other = replace(self, **changes, _memo=self._memo if changes.keys() == {"failure_probability"} else {})
         if not {"X", "X_quantized", "damping", "ordering"} & changes.keys() and "factorization" in self.__dict__:
             other.__dict__["factorization"] = self.factorization
+        if changes.keys() == {"failure_probability"} and "result" in self.__dict__:
+            other.__dict__["result"] = self.result
         return other
 
     def save(self, path: str | Path) -> Path:

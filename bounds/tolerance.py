@@ -33,3 +33,8 @@ def identity_tolerance(features: int, condition: float, largest_ratio: float) ->
     if condition <= WELL_CONDITIONED:
         return max(IDENTITY, representation)
     return float(100 * features * EPS * condition + representation)
+
+
+def cancellation(*terms: np.ndarray) -> np.ndarray:
+    """What float64 may lose, absolutely, when these arrays are added and cancel: a few eps of their sizes."""
+    return 4 * EPS * sum(np.abs(term) for term in terms)

@@ -32,7 +32,7 @@ class Verdict:
         outcome: see `Outcome`.
         measured, bound: both sides, as in `Evaluation`; None where the claim does not apply.
         ratio: the worst measured/bound (lower bounds: bound/measured; identities: relative residual; expectations: the
-            mean of measured/bound; probabilities: the largest measured/bound over the draws). 0/0 counts as 0.
+            mean of measured/bound; probabilities: its (1 - p)-quantile over the draws, saturated ones as 0). 0/0 counts as 0.
         margin: how far the worst entry is from a violation, relative to its bound; negative beyond it.
         advice: why the claim does not apply and what would repair it, or what limits the verdict.
         witness: the problem that violates the claim, replayable (`Problem.save`); None otherwise.
@@ -138,7 +138,8 @@ def _probability(problem: Problem, evaluation: Evaluation, saturated: np.ndarray
     draws = measured.shape[-1]
     failures = int(failed.sum(axis=-1).max())
     low, high = binomial_interval(failures, draws, confidence)
-    worst = float(np.max(ratios(Kind.UPPER, evaluation), initial=0.0))
+    found = np.where(saturated, 0.0, ratios(Kind.UPPER, evaluation))
+    worst = float(np.max(np.quantile(found, 1 - p, axis=-1, method="inverted_cdf")))
     outcome = Outcome.VIOLATED if low > p else Outcome.HOLDS if high <= p else Outcome.UNDECIDED
     advice = f"{draws} draws leave the interval [{low:.2g}, {high:.2g}] around p = {p:g}" if outcome is Outcome.UNDECIDED else ""
     return Verdict(outcome, evaluation.measured, evaluation.bound, worst, p - low, advice,

@@ -9,31 +9,32 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..algorithms import Grid, RankDeficientError, factorize, round_to_nearest
-from ..bounds import Outcome, Problem, Verdict, check
-from ..bounds.claim import Claim, Kind, claims, load_claims, select
+from ..bounds import Evaluation, Outcome, Problem, Verdict, check
+from ..bounds.arithmetic import tail_level
+from ..bounds.claim import Claim, Kind, load_claims
 from ..bounds.deterministic.order_floor import spectral_floor
+from ..bounds.law import LAW_KINDS, draws_of
 from ..bounds.measure import damped_error_squared, own_errors, pivot_sum, ridge, squares
-from ..bounds.sampling import monte_carlo
-from ..bounds.stochastic.levels import largest_error
+from ..bounds.sampling import repeat_neuron
+from ..bounds.stochastic.levels import largest_error, row_variances
 from ..bounds.verdict import CONFIDENCE, binomial_interval, ratios
 from .calibration import LayerData, load_layer
 from .seeds import seed_of
-from .study import Cell
+from .study import Cell, available_claims
 
 TAIL_FRACTIONS = np.arange(0.1, 1.0001, 0.025)  # of the row-wise level: where the empirical tail is counted
-TAIL_CLAIM = "sto-optq-linf-rowwise"
+TAIL_SCALE = 0.05  # its failure probability
 
 
 def run_cell(cell: Cell) -> tuple[list[dict], dict[str, str]]:
     """The rows of a cell, one per claim, and the SHA-256 of the input files it read. BLAS runs on one thread."""
     with threadpool_limits(limits=1):
-        for file in cell.claims_files:
-            load_claims(file)
+        chosen = _chosen(cell, [claim_id for file in cell.claims_files for claim_id in load_claims(file)])
         layer = _layer(cell.calibration, cell.parameters, cell.study_seed, cell.seed)
         inputs = {cell.calibration: layer.source_sha256} if layer.source_sha256 else {}
         try:
             problem = _problem(cell, layer)
-            rows = _drawn_rows(cell, problem) if cell.draws else _claim_rows(cell, problem, _facts(problem))
+            rows = _drawn_rows(cell, problem, chosen) if cell.draws else _claim_rows(cell, problem, chosen, _facts(problem))
         except RankDeficientError as error:
             rows = [{"claim": "", "outcome": Outcome.NOT_APPLICABLE.value, "advice": str(error)}]
         return [_axes(cell, layer) | row for row in rows], inputs
@@ -91,18 +92,19 @@ def _facts(problem: Problem) -> dict:
     }
 
 
-def _chosen(cell: Cell) -> list[Claim]:
-    wanted = None if cell.claims == ("all",) else cell.claims
-    return [made for made in select(wanted) if made.algorithm in (None, cell.algorithm) and made.rounding in (None, cell.rounding)]
+def _chosen(cell: Cell, own: list[str]) -> list[Claim]:
+    """The cell's claims that are about its algorithm and rounding; what other studies loaded into this process is not seen."""
+    known = available_claims(own)
+    wanted = [made for made in known.values() if not made.fixed] if cell.claims == ("all",) else [known[name] for name in cell.claims]
+    return [made for made in wanted if cell.algorithm in made.algorithms and made.rounding in (None, cell.rounding)]
 
 
-def _claim_rows(cell: Cell, problem: Problem, facts: dict) -> list[dict]:
+def _claim_rows(cell: Cell, problem: Problem, chosen: list[Claim], facts: dict) -> list[dict]:
     rows = []
     for p in cell.failure_probability:
         at_p = problem.but(failure_probability=p)
-        at_p.__dict__["result"] = problem.result
-        for claim_id, verdict in check(at_p, [made.id for made in _chosen(cell)]).items():
-            rows.append(facts | {"failure_probability": p} | _verdict_row(claims()[claim_id], verdict))
+        verdicts = check(at_p, [made.id for made in chosen])
+        rows += [facts | {"failure_probability": p} | _verdict_row(made, verdicts[made.id]) for made in chosen]
     return rows
 
 
@@ -111,52 +113,40 @@ def _verdict_row(made: Claim, verdict: Verdict) -> dict:
            "failures": verdict.failures, "draws": verdict.draws}
     row |= dict(zip(("interval_low", "interval_high"), verdict.interval or (None, None), strict=True))
     if verdict.measured is not None:
-        entries = ratios(made.kind, _Sides(verdict.measured, verdict.bound)) if made.kind is not Kind.IDENTITY else np.array([verdict.ratio])
+        one_sided = Kind.LOWER if made.kind is Kind.LOWER else Kind.UPPER
+        entries = ratios(one_sided, Evaluation(verdict.measured, verdict.bound))
         row |= {"measured_sum": float(np.sum(verdict.measured)), "bound_sum": float(np.sum(verdict.bound)),
                 "measured_max": float(np.max(verdict.measured)), "bound_max": float(np.max(verdict.bound)),
                 "ratio_median": float(np.median(entries))}
     return row
 
 
-class _Sides:
-    scale = None
-
-    def __init__(self, measured, bound):
-        self.measured, self.bound = measured, bound
-
-
-def _drawn_rows(cell: Cell, problem: Problem) -> list[dict]:
-    """Many stochastic runs of the first neuron: failures of every probability claim at every p, and the empirical tail."""
+def _drawn_rows(cell: Cell, problem: Problem, chosen: list[Claim]) -> list[dict]:
+    """Many stochastic runs of the first neuron: claims about their law at every p, and the empirical tail."""
     facts = {"absolute_damping": problem.factorization.damping, "condition": problem.factorization.condition}
-    one = problem.but(W=problem.W[:, :1], grid=Grid(problem.grid.step[..., :1]))
-    chosen = [made for made in _chosen(cell) if made.kind is Kind.PROBABILITY]
-    at = {(made.id, p): _level(made, one, p) for made in chosen for p in cell.failure_probability}
-    scale = _level(claims()[TAIL_CLAIM], one, 0.05)
-    errors = np.concatenate([_unsaturated_errors(*block) for block in monte_carlo(problem, 0, cell.draws)])
-    rows = [facts | {"claim": claim_id, "failure_probability": p, "level": level} | _counted(errors, level, p)
-            for (claim_id, p), level in at.items()]
-    for fraction in TAIL_FRACTIONS:
-        level = float(fraction * scale)
-        rows.append(facts | {"claim": "", "level": level} | _counted(errors, level, None))
+    lawful = [made for made in chosen if made.kind in LAW_KINDS]
+    rows = []
+    for p in cell.failure_probability:
+        at_p = problem.but(failure_probability=p)
+        for made in lawful:
+            verdict = check(at_p, [made.id], draws=cell.draws)[made.id]
+            decided = made.kind is Kind.PROBABILITY and verdict.bound is not None
+            level = {"level": float(np.ravel(verdict.bound)[0])} if decided else {}
+            rows.append(facts | {"failure_probability": p} | level | _verdict_row(made, verdict))
+    return rows + [facts | row for row in _tail(problem, cell.draws)]
+
+
+def _tail(problem: Problem, draws: int) -> list[dict]:
+    """How often the largest error exceeds fixed fractions of the row-wise level; a saturated draw counts as no failure."""
+    errors = np.concatenate([
+        np.where(result.saturated.any(axis=0), 0.0, largest_error(repeated, result))
+        for repeated, result in draws_of(problem, draws)
+    ])
+    one = repeat_neuron(problem, 0, 1).but(failure_probability=TAIL_SCALE)
+    rows = []
+    for level in TAIL_FRACTIONS * tail_level(row_variances(one), TAIL_SCALE)[0]:
+        failures = int((errors > level).sum())
+        low, high = binomial_interval(failures, draws, CONFIDENCE)
+        rows.append({"claim": "", "level": float(level), "failures": failures, "draws": draws,
+                     "interval_low": low, "interval_high": high, "measured_max": float(errors.max())})
     return rows
-
-
-def _unsaturated_errors(problem: Problem, result) -> np.ndarray:
-    """Largest errors of the draws; a saturated draw counts as no failure, so it stands as 0."""
-    return np.where(result.saturated.any(axis=0), 0.0, largest_error(problem, result))
-
-
-def _level(made: Claim, one: Problem, p: float) -> float:
-    at_p = one.but(failure_probability=p)
-    return float(np.ravel(made(at_p, at_p.result).bound)[0])
-
-
-def _counted(errors: np.ndarray, level: float, p: float | None) -> dict:
-    failures, draws = int((errors > level).sum()), len(errors)
-    low, high = binomial_interval(failures, draws, CONFIDENCE)
-    counted = {"failures": failures, "draws": draws, "interval_low": low, "interval_high": high,
-               "measured_max": float(errors.max()), "ratio": float(errors.max() / level) if level else 0.0}
-    if p is None:
-        return counted
-    outcome = Outcome.VIOLATED if low > p else Outcome.HOLDS if high <= p else Outcome.UNDECIDED
-    return counted | {"outcome": outcome.value}

@@ -39,7 +39,10 @@ def tidy(rows: list[dict]) -> pd.DataFrame:
     """Rows as one table with fixed column types, sorted by what identifies a row."""
     frame = pd.DataFrame(rows)
     for column in frame.columns:
-        if frame[column].map(lambda value: isinstance(value, str) or value is None).all() and frame[column].notna().any():
+        given = frame[column].dropna()
+        if given.empty:
+            frame[column] = float("nan")
+        elif given.map(lambda value: isinstance(value, str)).all():
             frame[column] = frame[column].astype("string").fillna("")
     for column in KEY:
         if column not in frame:

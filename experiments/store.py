@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,32 +39,37 @@ def provenance(study, inputs: dict[str, str]) -> dict[str, object]:
     }
 
 
-def write_table(rows: pd.DataFrame, made: dict[str, object], path: str | Path) -> Path:
-    """Write a table to a temporary name and rename it: readers see the old file or the new one, nothing between."""
+def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
+    """Let `write` fill a temporary file and rename it: readers see the old file or the new one, nothing between."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = pa.Table.from_pandas(rows, preserve_index=False)
-    table = table.replace_schema_metadata({"provenance": json.dumps(made, sort_keys=True)})
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        pq.write_table(table, temporary, compression="zstd")
+        write(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     return path
 
 
+def write_table(rows: pd.DataFrame, made: dict[str, object], path: str | Path) -> Path:
+    """Write a table and what it says of its making as one Parquet file."""
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    table = table.replace_schema_metadata({"provenance": json.dumps(made, sort_keys=True)})
+    return write_whole(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+
+
 def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, object]]:
     """A table and what it says of its making.
 
     Raises:
-        InvalidArgumentError: no such file, or a Parquet file that no study wrote.
+        InvalidArgumentError: no such file, or a file that no study wrote.
     """
     path = Path(path)
-    if not path.is_file():
+    try:
+        table = pq.read_table(path) if path.is_file() else None
+    except pa.ArrowInvalid:
+        table = None
+    if table is None or b"provenance" not in (table.schema.metadata or {}):
         raise reject("table", str(path), "a Parquet table written by `provable-ptq run`")
-    table = pq.read_table(path)
-    metadata = table.schema.metadata or {}
-    if b"provenance" not in metadata:
-        raise reject("table", str(path), "a Parquet table written by `provable-ptq run`")
-    return table.to_pandas(), json.loads(metadata[b"provenance"])
+    return table.to_pandas(), json.loads(table.schema.metadata[b"provenance"])

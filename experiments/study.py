@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import itertools
+import re
 import tomllib
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
 from ..algorithms.arguments import InvalidArgumentError, reject
-from ..algorithms.damping import resolve_damping
+from ..algorithms.damping import RULES, resolve_damping
 from ..algorithms.factorization import RowSource
-from ..algorithms.ordering import resolve_ordering
+from ..algorithms.ordering import ORDERINGS, resolve_ordering
 from ..algorithms.qronos import FORMS
 from ..algorithms.rounding import ROUNDINGS
-from ..bounds.claim import claims, load_claims
+from ..bounds.claim import CHAPTERS, Claim, claims, load_claims
 from ..bounds.problem import ALGORITHMS
 from .calibration.load import check_parameters
+from .names import did_you_mean
 
 SHIPPED = ("slice",)
+ALPHABETS = ("infinite", "finite")
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,17 @@ class Study:
 
 @dataclass(frozen=True)
 class _Key:
-    """What one key of a sweep accepts: a list of values that pass `test`, or one of them."""
+    """What one key of a sweep accepts: a list of values that pass `test`, or one of them; `single`: only one.
+
+    `names` are what a misspelt value may have been meant to be.
+    """
 
     test: object
     accepted: str
     default: object = field(default=None)
     required: bool = False
+    single: bool = False
+    names: tuple[str, ...] = ()
 
 
 def _is(*types):
@@ -90,22 +99,37 @@ def _resolves(resolve):
     return test
 
 
+def _names_ordering(value):
+    return isinstance(value, str) and _resolves(lambda name: resolve_ordering(name, _PROBE, 1.0))(value)
+
+
+def _is_file_name(value):
+    return isinstance(value, str) and re.fullmatch(r"\w[\w.-]*", value) is not None
+
+
 _SWEEP_KEYS = {
-    "name": _Key(_is(str), "a name", required=True),
+    "name": _Key(_is(str), "a name", required=True, single=True),
     "calibration": _Key(_is(str), "names of [calibration.NAME] tables", required=True),
-    "damping": _Key(_resolves(lambda value: resolve_damping(value, _PROBE)), "numbers >= 0 or damping rules by name", (0.0,)),
-    "ordering": _Key(_resolves(lambda value: resolve_ordering(value, _PROBE, 1.0)), "orderings by name", ("natural",)),
-    "rounding": _Key(ROUNDINGS.__contains__, " or ".join(ROUNDINGS), ("nearest",)),
-    "algorithm": _Key(ALGORITHMS.__contains__, " or ".join(ALGORITHMS), ("optq",)),
-    "form": _Key(FORMS.__contains__, " or ".join(FORMS), ("alternating",)),
+    "damping": _Key(_resolves(lambda value: resolve_damping(value, _PROBE)), "numbers >= 0 or the rules " + ", ".join(RULES), (0.0,),
+                    names=RULES),
+    "ordering": _Key(_names_ordering, "the orderings " + ", ".join(ORDERINGS), ("natural",), names=ORDERINGS),
+    "rounding": _Key(ROUNDINGS.__contains__, " or ".join(ROUNDINGS), ("nearest",), names=ROUNDINGS),
+    "algorithm": _Key(ALGORITHMS.__contains__, " or ".join(ALGORITHMS), ("optq",), names=ALGORITHMS),
+    "form": _Key(FORMS.__contains__, " or ".join(FORMS), ("alternating",), names=FORMS),
     "bits": _Key(lambda value: _is(int)(value) and 2 <= value <= 32, "integers from 2 to 32", (4,)),
-    "alphabet": _Key(("infinite", "finite").__contains__, "'infinite' or 'finite'", ("infinite",)),
-    "seeds": _Key(lambda value: _is(int)(value) and value >= 1, "an integer >= 1: how many repetitions", 1),
-    "draws": _Key(lambda value: _is(int)(value) and value >= 0, "an integer >= 0", 0),
+    "alphabet": _Key(ALPHABETS.__contains__, " or ".join(ALPHABETS), ("infinite",), names=ALPHABETS),
+    "seeds": _Key(lambda value: _is(int)(value) and value >= 1, "an integer >= 1: how many repetitions", 1, single=True),
+    "draws": _Key(lambda value: _is(int)(value) and value >= 0, "an integer >= 0", 0, single=True),
     "failure_probability": _Key(lambda value: _is(float)(value) and 0 < value < 1, "numbers strictly between 0 and 1", (0.05,)),
     "claims": _Key(_is(str), "claim ids", ("all",)),
 }
 _AXES = ("calibration", "damping", "ordering", "rounding", "algorithm", "form", "bits", "alphabet")
+
+
+def available_claims(own: Iterable[str]) -> dict[str, Claim]:
+    """The claims that a study can name: the shipped ones, and those with ids in `own` that its own files registered."""
+    own = set(own)
+    return {claim_id: made for claim_id, made in claims().items() if made.chapter in CHAPTERS or claim_id in own}
 
 
 def read_study(path: str | Path) -> Study:
@@ -134,20 +158,21 @@ class _Reader:
     def __init__(self, file: str, folder: Path):
         self.file = file
         self.folder = folder
+        self.own_claims: list[str] = []
 
     def refuse(self, key: str, value: object, accepted: str) -> InvalidArgumentError:
         return reject(f"{self.file}: {key}", value, accepted)
 
     def known(self, key: str, value: object, names) -> None:
         if value not in names:
-            near = get_close_matches(str(value), list(names), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise self.refuse(key, value, "one of " + ", ".join(names) + hint)
+            raise self.refuse(key, value, "one of " + ", ".join(names) + did_you_mean(value, names))
 
     def study(self, content: dict) -> Study:
         for key in content:
             self.known("key", key, ("name", "title", "seed", "claims", "calibration", "sweep"))
-        for key, test, accepted in (("name", _is(str), "a name"), ("title", _is(str), "a title"), ("seed", _is(int), "an integer")):
+        checks = (("name", _is_file_name, "a name of letters, digits, '-', '_' and '.'"), ("title", _is(str), "a title"),
+                  ("seed", _is(int), "an integer"))
+        for key, test, accepted in checks:
             if not test(content.get(key)):
                 raise self.refuse(key, content.get(key), accepted)
         files = self.claims_files(content.get("claims", []))
@@ -155,6 +180,8 @@ class _Reader:
         if not isinstance(tables, dict) or not tables:
             raise self.refuse("calibration", tables, "at least one [calibration.NAME] table")
         for name, parameters in tables.items():
+            if not isinstance(parameters, dict):
+                raise self.refuse(f"calibration.{name}", parameters, f"a [calibration.{name}] table")
             try:
                 check_parameters(f"calibration.{name}", parameters)
             except InvalidArgumentError as error:
@@ -162,7 +189,14 @@ class _Reader:
         sweeps = content.get("sweep")
         if not isinstance(sweeps, list) or not sweeps:
             raise self.refuse("sweep", sweeps, "at least one [[sweep]] table")
+        for sweep in sweeps:
+            if not isinstance(sweep, dict):
+                raise self.refuse("sweep", sweep, "[[sweep]] tables")
         cells = [cell for sweep in sweeps for cell in self.cells(content, sweep, tables, files)]
+        for cell, times in Counter(cells).items():
+            if times > 1:
+                given = (cell.calibration, cell.damping, cell.ordering)
+                raise self.refuse(f"sweep {cell.sweep}", given, "a cell that no other sweep of this name has")
         return Study(content["name"], content["title"], content["seed"], tuple(cells), files)
 
     def claims_files(self, given: object) -> tuple[str, ...]:
@@ -170,20 +204,22 @@ class _Reader:
             raise self.refuse("claims", given, "a list of Python files that register claims")
         files = tuple(str((self.folder / file).resolve()) for file in given)
         for file in files:
-            load_claims(file)
+            self.own_claims += load_claims(file)
         return files
 
     def cells(self, content: dict, sweep: dict, tables: dict, files: tuple[str, ...]):
-        name = sweep.get("name", "?")
-        where = f"sweep {name}"
+        name = sweep.get("name")
+        where = f"sweep {name if isinstance(name, str) else '?'}"
         for key in sweep:
             self.known(f"{where}: key", key, tuple(_SWEEP_KEYS))
         read = {key: self.values(where, key, sweep.get(key), rule) for key, rule in _SWEEP_KEYS.items()}
+        if read["draws"][0] and read["rounding"] != ("stochastic",):
+            raise self.refuse(f"{where}: draws", read["draws"][0], 'draws only where rounding = "stochastic"')
         for calibration in read["calibration"]:
             self.known(f"{where}: calibration", calibration, tuple(tables))
         if read["claims"] != ("all",):
             for claim_id in read["claims"]:
-                self.known(f"{where}: claims", claim_id, tuple(claims()))
+                self.known(f"{where}: claims", claim_id, tuple(available_claims(self.own_claims)))
         for values in itertools.product(*(read[axis] for axis in _AXES)):
             axes = dict(zip(_AXES, values, strict=True))
             for seed in range(read["seeds"][0]):
@@ -198,10 +234,12 @@ class _Reader:
             if rule.required:
                 raise self.refuse(f"{where}: {key}", given, rule.accepted)
             given = rule.default
-        values = tuple(given) if isinstance(given, (list, tuple)) else (given,)
+        values = tuple(given) if isinstance(given, (list, tuple)) and not rule.single else (given,)
         if not values:
             raise self.refuse(f"{where}: {key}", given, f"at least one value: {rule.accepted}")
         for value in values:
             if not rule.test(value):
-                raise self.refuse(f"{where}: {key}", value, rule.accepted)
+                raise self.refuse(f"{where}: {key}", value, rule.accepted + did_you_mean(value, rule.names))
+        if len(set(values)) < len(values):
+            raise self.refuse(f"{where}: {key}", given, "every value once")
         return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import is_exact, maximum, minimum, power
+from ..arithmetic import is_exact, maximum, minimum
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import positive_definite
 from ..measure import gram
@@ -18,6 +18,7 @@ from ..measure import gram
     source="THEORY, section 3",
     kind=Kind.LOWER,
     unit="squared calibration entry",
+    algorithms=("optq", "qronos"),
     rounding=None,
     hypotheses=(positive_definite,),
     about_neurons=False,
@@ -25,10 +26,10 @@ from ..measure import gram
 def order_floor(problem, result) -> Evaluation:
     r"""The pivots of any ordering against the determinant and the diagonals of H, lower bounds, deterministic, tight.
 
-    Setting: H positive definite. The entries are, in turn: the two floors from det H, the product of the pivots from above and
-    from below (as geometric means), tr H over the sum, the sum over :math:`\sum 1/(H^{-1})_{jj}`, the largest pivot over the
-    smallest diagonal entry, and for each feature H_jj over d_j^2 and d_j^2 over :math:`1/(H^{-1})_{jj}`. The determinant and the
-    inverse come from singular vectors, not from the pivots.
+    Setting: H positive definite. The entries are, in turn: mean and largest pivot over the floor from det H, the product of the
+    pivots from above and from below (roots in float64, N-th powers exactly), tr H over the sum, the sum over
+    :math:`\sum 1/(H^{-1})_{jj}`, the largest pivot over the smallest diagonal entry, and for each feature H_jj over d_j^2 and
+    d_j^2 over :math:`1/(H^{-1})_{jj}`. The determinant and the inverse come from singular vectors, not from the pivots.
 
     Origin: ours. Arguments: problem; the result is not read. Returns: (7 + 2N,), squared units of the entries of X.
     Errors: none of its own.
@@ -39,28 +40,29 @@ def order_floor(problem, result) -> Evaluation:
     """
     squared = problem.factorization.pivots_squared
     diagonal = np.diag(gram(problem))
-    floor, inverse_diagonal = spectral_floor(problem)
-    geometric_mean = _geometric_mean(squared)
     total, largest = squared.sum(), maximum(squared)
-    measured = [total, largest, geometric_mean, floor, diagonal.sum(), total, largest, *diagonal, *squared]
-    bound = [problem.N * floor, floor, floor, geometric_mean, total, (1 / inverse_diagonal).sum(), minimum(diagonal),
-             *squared, *(1 / inverse_diagonal)]
+    floor, inverse_diagonal = spectral_floor(problem)
+    inverses = 1 / inverse_diagonal
+    product = squared.prod() if is_exact(squared) else float(np.exp(np.mean(np.log(squared))))
+    mean, peak = (total / problem.N) ** _power(problem), largest ** _power(problem)
+    measured = [mean, peak, product, floor, diagonal.sum(), total, largest, *diagonal, *squared]
+    bound = [floor, floor, floor, product, total, inverses.sum(), minimum(diagonal), *squared, *inverses]
     return Evaluation(np.array(measured), np.array(bound))
 
 
 def spectral_floor(problem) -> tuple[object, np.ndarray]:
-    r""":math:`(\det H)^{1/N}` and the diagonal of :math:`H^{-1}` (N,), without the pivots."""
+    r""":math:`(\det H)^{1/N}` (exactly: det H) and the diagonal of :math:`H^{-1}` (N,), without the pivots."""
     f = problem.factorization
     if is_exact(f.pivots_squared):
-        return power(f.determinant, 1, problem.N), f.inverse_diagonal
-    _, found, vectors = np.linalg.svd(problem.calibration[:, f.order], full_matrices=True)
+        return f.determinant, f.inverse_diagonal
+    X = problem.calibration[:, f.order]
+    _, found, vectors = np.linalg.svd(np.linalg.qr(X, mode="r") if problem.m > problem.N else X, full_matrices=True)
     values = np.zeros(problem.N)
     values[: len(found)] = found**2
     values += f.damping
     return float(np.exp(np.mean(np.log(values)))), (vectors**2 / values[:, None]).sum(axis=0)
 
 
-def _geometric_mean(squared: np.ndarray) -> object:
-    if is_exact(squared):
-        return power(np.prod(squared), 1, len(squared))
-    return float(np.exp(np.mean(np.log(squared))))
+def _power(problem) -> int:
+    """Roots are compared in float64, N-th powers exactly."""
+    return problem.N if is_exact(problem.factorization.pivots_squared) else 1

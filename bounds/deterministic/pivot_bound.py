@@ -16,6 +16,7 @@ from ..claim import Evaluation, Kind, Origin, claim
     source="arXiv 2508.04853, Lemma B.1",
     kind=Kind.UPPER,
     unit="squared calibration entry",
+    algorithms=("optq", "qronos"),
     rounding=None,
     about_neurons=False,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import absolute, log, maximum, pi, sqrt
+from ..arithmetic import absolute, log, maximum, pi, sqrt, tail_level
 from ..measure import own_errors
 
 
@@ -14,8 +14,8 @@ def largest_error(problem, result) -> np.ndarray:
 
 
 def largest_pivot_step(problem) -> np.ndarray:
-    """step * max_j d_j (K,), for steps that are the same over features."""
-    return problem.steps[0] * sqrt(maximum(problem.factorization.pivots_squared))
+    """max_j step_j d_j (K,)."""
+    return sqrt(maximum(problem.steps**2 * problem.factorization.pivots_squared[:, None]))
 
 
 def paper_factor(problem, count: int) -> object:
@@ -24,6 +24,17 @@ def paper_factor(problem, count: int) -> object:
     return sqrt(2 * pi(p) * (log(2 * count * count / (p * p)) / 2))
 
 
+def hoeffding_factor(problem, count: int) -> object:
+    r""":math:`\sqrt{\log(2n/p)/2}` for n outputs."""
+    return sqrt(log(2 * count / problem.failure_probability) / 2)
+
+
 def row_variances(problem) -> np.ndarray:
     r""":math:`s_i = \sum_j \delta_j^2 V_{ij}^2` for the m sample rows, (m, K)."""
     return problem.remember("row variances", None, lambda: problem.factorization.sample_rows_of_V**2 @ problem.steps**2)
+
+
+def rowwise_level(problem) -> np.ndarray:
+    """The level (K,) at which the rows' own tails add up to p."""
+    p = problem.failure_probability
+    return problem.remember(f"row-wise level at {p}", None, lambda: tail_level(row_variances(problem), p))

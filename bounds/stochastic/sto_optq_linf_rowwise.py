@@ -2,9 +2,8 @@ r"""`sto-optq-linf-rowwise`: a level that adds the rows' own tails (ours)."""
 
 from __future__ import annotations
 
-from ..arithmetic import tail_level
 from ..claim import Evaluation, Kind, Origin, claim
-from .levels import largest_error, row_variances
+from .levels import largest_error, rowwise_level
 
 
 @claim(
@@ -31,5 +30,4 @@ def sto_optq_linf_rowwise(problem, result) -> Evaluation:
     >>> check(problem, ["sto-optq-linf-rowwise"])["sto-optq-linf-rowwise"].failures
     0
     """
-    level = problem.remember("row-wise level", None, lambda: tail_level(row_variances(problem), problem.failure_probability))
-    return Evaluation(largest_error(problem, result), level)
+    return Evaluation(largest_error(problem, result), rowwise_level(problem))

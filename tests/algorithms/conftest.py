@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
 from provable_ptq.algorithms import Grid
 
 ORDERINGS = ("natural", "decreasing-norm", "increasing-norm", "min-pivot", "random:5", "permutation")
@@ -127,7 +126,7 @@ def exact_gram(X: np.ndarray, damping: float = 0.0, Y: np.ndarray | None = None)
 def exact_solve(A: list[list[Fraction]], b: list[Fraction]) -> list[Fraction]:
     """The solution of A x = b for a positive definite A: Gaussian elimination without pivoting."""
     n = len(b)
-    rows = [list(A[i]) + [b[i]] for i in range(n)]
+    rows = [[*A[i], b[i]] for i in range(n)]
     for i in range(n):
         for k in range(i + 1, n):
             factor = rows[k][i] / rows[i][i]
@@ -170,7 +169,7 @@ def exact_optq(H: list[list[Fraction]], w: list[Fraction], steps: list[Fraction]
 @pytest.fixture(scope="session")
 def draws() -> SimpleNamespace:
     """Drawn problems and the checks on them."""
-    return SimpleNamespace(problems=draw_problems, stacked=stacked, check_identity=check_identity, Drawn=Drawn)
+    return SimpleNamespace(problems=draw_problems, stacked=stacked, check_identity=check_identity)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,9 @@
 """OPTQ in feedback form: its definition, its identity, and what must not change its codes."""
 
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 import pytest
-
 from provable_ptq.algorithms import Factorization, Grid, definitions, factorize, optq, round_to_nearest
 
 BATCHES = range(8)
@@ -16,23 +14,26 @@ BATCHES = range(8)
 
 @pytest.mark.parametrize("batch", BATCHES)
 def test_same_codes_as_both_definitions_and_the_identity_holds(draws, batch):
-    for problem in draws.problems(500, seed=batch):
+    for problem in draws.problems(300, seed=batch):
         fast = optq(problem.X, damping=problem.damping, **problem.layer)
-        forms = [definitions.optq(problem.X, damping=problem.damping, **problem.layer)]
+        forms = [(1, definitions.optq(problem.X, damping=problem.damping, **problem.layer))]
         if problem.definite:
-            forms.append(definitions.optq_inverse_hessian(problem.X, damping=problem.damping, **problem.layer))
-        for form in forms:
+            forms.append((2, definitions.optq_inverse_hessian(problem.X, damping=problem.damping, **problem.layer)))
+        f = fast.factorization
+        size = np.abs(f.L).sum(axis=1).max() * np.abs(problem.W - fast.weights).max(initial=0) + np.abs(problem.W).max(initial=0)
+        for power, form in forms:
             np.testing.assert_array_equal(fast.codes, form.codes)
             np.testing.assert_array_equal(fast.saturated, form.saturated)
             np.testing.assert_array_equal(fast.weights, form.weights)
             np.testing.assert_array_equal(fast.order, form.order)
-            # the inverse Hessian knows z only to eps cond^2, and cond stays below 1e4 on these problems
-            np.testing.assert_allclose(fast.rounding_errors, form.rounding_errors, rtol=0, atol=1e-8 * np.abs(problem.W).max(initial=0))
+            # least squares know z to eps cond, the inverse Hessian to eps cond^2, relative to the sums that make up z
+            allowance = 100 * len(problem.W) * np.finfo(float).eps * f.condition**power * size
+            np.testing.assert_allclose(fast.rounding_errors, form.rounding_errors, rtol=0, atol=allowance)
         draws.check_identity(problem.X, problem.damping, problem.W, fast)
 
 
 def test_the_drawn_problems_cover_what_they_claim(draws):
-    drawn = [problem for batch in BATCHES for problem in draws.problems(500, seed=batch)]
+    drawn = [problem for batch in BATCHES for problem in draws.problems(300, seed=batch)]
     results = [optq(problem.X, damping=problem.damping, **problem.layer) for problem in drawn[::4]]
 
     def duplicated(X):
@@ -185,7 +186,7 @@ def test_wrong_algorithms_break_the_identity(draws, fault):
 
 @pytest.mark.parametrize("factor", [0.037, 1e4])
 def test_scaling_X_and_damping_together(draws, factor):
-    for problem in draws.problems(150, seed=30, degenerate=False):
+    for problem in draws.problems(90, seed=30, degenerate=False):
         before = optq(problem.X, damping=problem.damping, **problem.layer)
         after = optq(factor * problem.X, damping=factor**2 * problem.damping, **problem.layer)
         np.testing.assert_array_equal(before.codes, after.codes)
@@ -203,16 +204,17 @@ def test_scaling_X_under_a_named_rule(draws, rule):
 
 @pytest.mark.parametrize("factor", [0.3, 1e3])
 def test_scaling_weights_and_step_together(draws, factor):
-    for problem in draws.problems(150, seed=32, degenerate=False):
+    for problem in draws.problems(90, seed=32, degenerate=False):
         before = optq(problem.X, damping=problem.damping, **problem.layer)
         scaled = problem.layer | {"W": factor * problem.W, "grid": Grid(factor * problem.grid.step)}
         after = optq(problem.X, damping=problem.damping, **scaled)
         np.testing.assert_array_equal(before.codes, after.codes)
-        np.testing.assert_allclose(after.rounding_errors, factor * before.rounding_errors, rtol=0, atol=1e-9 * factor * np.abs(problem.W).max())
+        allowance = 1e-9 * factor * np.abs(problem.W).max()
+        np.testing.assert_allclose(after.rounding_errors, factor * before.rounding_errors, rtol=0, atol=allowance)
 
 
 def test_rotating_the_samples(draws):
-    for index, problem in enumerate(draws.problems(150, seed=33, degenerate=False)):
+    for index, problem in enumerate(draws.problems(90, seed=33, degenerate=False)):
         m = problem.X.shape[0]
         rotation = np.linalg.qr(np.random.default_rng([33, index]).normal(size=(m, m)))[0]
         before = optq(problem.X, damping=problem.damping, **problem.layer)
@@ -220,7 +222,7 @@ def test_rotating_the_samples(draws):
 
 
 def test_permuting_the_features_and_back(draws):
-    for index, problem in enumerate(draws.problems(150, seed=34, degenerate=False)):
+    for index, problem in enumerate(draws.problems(90, seed=34, degenerate=False)):
         N = problem.X.shape[1]
         shuffle = np.random.default_rng([34, index]).permutation(N)
         step = np.broadcast_to(problem.grid.step, problem.W.shape)
@@ -244,7 +246,7 @@ def test_reordering_and_repeating_samples(draws):
 
 @pytest.mark.parametrize("rule", ["mean-diagonal:0.05", "spectral:1e-2", "george-saab", "none"])
 def test_dead_features_change_neither_damping_nor_live_codes(draws, rule):
-    for index, problem in enumerate(draws.problems(150, seed=36, degenerate=False)):
+    for index, problem in enumerate(draws.problems(40, seed=36, degenerate=False)):
         m, N = problem.X.shape
         if rule == "none" and m < N:
             continue
@@ -267,7 +269,7 @@ def test_dead_features_change_neither_damping_nor_live_codes(draws, rule):
 
 
 def test_shifting_by_grid_points_and_flipping_signs(draws):
-    for index, problem in enumerate(draws.problems(150, seed=37, degenerate=False)):
+    for index, problem in enumerate(draws.problems(90, seed=37, degenerate=False)):
         rng = np.random.default_rng([37, index])
         N, K = problem.W.shape
         codes = optq(problem.X, damping=problem.damping, **problem.layer).codes
@@ -290,7 +292,7 @@ def test_neurons_do_not_know_each_other(draws):
 
 
 def test_any_source_of_the_factorization_gives_the_same_codes(draws):
-    for problem in draws.problems(150, seed=39, degenerate=False):
+    for problem in draws.problems(90, seed=39, degenerate=False):
         direct = optq(problem.X, damping=problem.damping, **problem.layer)
         f = factorize(problem.X, problem.damping, problem.ordering)
         streamed = Factorization.from_blocks(np.array_split(problem.X, 3), problem.damping, problem.ordering) \
@@ -315,7 +317,7 @@ def test_orthogonal_features_and_overwhelming_damping_leave_round_to_nearest(dra
 
 def test_the_error_stays_below_the_bound_unless_saturated(draws):
     saturated_above = 0
-    for problem in draws.problems(1000, seed=41):
+    for problem in draws.problems(600, seed=41):
         result = optq(problem.X, damping=problem.damping, **problem.layer)
         f = result.factorization
         step = np.broadcast_to(problem.grid.step, problem.W.shape)[result.order]
@@ -394,4 +396,4 @@ def test_by_hand():
     result = optq(np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]]), np.array([[0.4], [0.4]]), Grid(1.0))
     assert result.codes.ravel().tolist() == [0, 1]
     np.testing.assert_allclose(result.rounding_errors.ravel(), [0.4, -0.4], rtol=1e-14)
-    assert Fraction(3, 2) == pytest.approx(result.factorization.pivots[0] ** 2)
+    np.testing.assert_allclose(result.factorization.pivots**2, [1.5, 2.0], rtol=1e-14)

@@ -1,0 +1,59 @@
+r"""`adversarial-growth`: OPTQ's infinity-norm error and its codes grow with N (arXiv 2508.04853, Appendix D)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arithmetic import absolute, is_exact, lift, maximum, rationals
+from ..claim import Evaluation, Kind, Origin, claim
+from ..measure import own_errors, squares
+from ..problems.constructions import growth_problem, rational_growth_problem
+
+DENOMINATOR = 2**20  # eta is an odd multiple of 1 / DENOMINATOR: no t eta is half an integer for t < 2^19
+EXACT_FEATURES = 16  # a Sylvester-Hadamard basis is rational for N = 4^k
+
+
+def _eta(problem) -> float:
+    odd = 2 * np.random.default_rng(problem.seed).integers(DENOMINATOR // 20, DENOMINATOR // 5) + 1
+    return float(odd) / DENOMINATOR
+
+
+def _construct(problem):
+    if is_exact(problem.X):
+        return type(problem)(rational_growth_problem(EXACT_FEATURES, _eta(problem)).but(seed=problem.seed))
+    return growth_problem(8 * problem.N, _eta(problem)).but(seed=problem.seed)
+
+
+@claim(
+    id="adversarial-growth",
+    statement=r"$X_j = c_j - c_{j+1}$, $w_t = t\eta - \mathrm{round}(t\eta)$, $\delta=1$: every $e_t = \eta$, so "
+    r"$\|X(w-q)\|_\infty = \|X(w-q)\|_2 = \eta\sqrt N$ and $q_t = -\mathrm{round}(t\eta)$",
+    origin=Origin.PAPER,
+    source="arXiv 2508.04853, Appendix D",
+    kind=Kind.IDENTITY,
+    unit="squared output error, codes",
+    construct=_construct,
+    examples=50,
+)
+def adversarial_growth(problem, result) -> Evaluation:
+    r"""Error and codes of OPTQ on the construction, identity, deterministic: no alphabet that is fixed as N grows suffices.
+
+    Setting: orthonormal c_j with a constant first row (the cosine basis in float64, a Hadamard basis in exact arithmetic), nearest
+    rounding, natural order; N is eight times that of the problem the check starts from. Rows: squared 2-norm, squared infinity
+    norm, and the number of codes that are not -round(t eta), against 0.
+
+    Origin: paper, re-derived. Arguments: a problem made by the construction and its OPTQ result. Returns: (3, 1).
+    Errors: none of its own.
+
+    >>> problem = Problem(np.eye(4), np.zeros((4, 1)), Grid(step=1.0))
+    >>> bool(check(problem, ["adversarial-growth"])["adversarial-growth"].ratio < 1e-10)
+    True
+    """
+    eta = lift(_eta(problem), problem.W)
+    errors = own_errors(problem, result)
+    multiples = np.rint(np.arange(1, problem.N + 1) * _eta(problem))
+    wrong = (result.codes[:, 0] != -multiples).sum()
+    norm = np.full(problem.K, eta * eta * problem.N)
+    wrong = rationals(np.array([wrong])) if is_exact(problem.W) else np.array([float(wrong)])
+    measured = [squares(errors), maximum(absolute(errors)) ** 2, wrong]
+    return Evaluation(np.stack(measured), np.stack([norm, norm, 0 * norm]), scale=np.stack([norm, norm, 1 + 0 * norm]))

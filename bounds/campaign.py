@@ -1,0 +1,123 @@
+"""Check the whole registry on drawn problems: one summary per claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import joblib
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ..algorithms.qronos import FORMS
+from ..algorithms.rounding import ROUNDINGS
+from .check import check
+from .claim import Claim, load_claims, select
+from .hypotheses import mismatched_inputs
+from .law import LAW_KINDS
+from .problem import Problem
+from .problems.drawn import draw_problem
+from .verdict import CONFIDENCE, Outcome, Verdict
+
+DRAWS = 8192  # per stochastic claim and problem above 12 features, fixed beforehand
+MOST_ROUNDS = 4  # of drawing `examples` problems
+BATCH = 10  # problems per parallel task
+
+
+@dataclass
+class Summary:
+    """What became of one claim over all drawn problems.
+
+    Attributes:
+        tried: problems to which the claim applied; `outcomes` counts their outcomes.
+        worst: the largest ratio met (see `Verdict.ratio`).
+        witness: the first problem that violates the claim.
+    """
+
+    claim: Claim
+    tried: int = 0
+    worst: float = 0.0
+    outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
+    witness: Problem | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome where it was decided: a violation outweighs all; `outcomes` says how often nothing could be decided."""
+        for outcome in (Outcome.VIOLATED, Outcome.HOLDS, Outcome.UNDECIDED):
+            if self.outcomes[outcome]:
+                return outcome
+        return Outcome.NOT_APPLICABLE
+
+    def add(self, verdict: Verdict) -> None:
+        """Count one verdict."""
+        self.outcomes[verdict.outcome] += 1
+        if verdict.outcome is Outcome.NOT_APPLICABLE:
+            return
+        self.tried += 1
+        self.worst = max(self.worst, verdict.ratio)
+        if self.witness is None:
+            self.witness = verdict.witness
+
+
+def campaign(ids: Iterable[str] | None = None, examples: int = 500, seed: int = 0, workers: int = -1,
+             claims_file: str | None = None) -> Iterator[tuple[float, list[Summary]]]:
+    """Check every claim on at least `examples` problems to which it applies; yields (share done, summaries) after each batch.
+
+    One drawn problem serves all claims; a claim whose hypotheses it misses gets it mended where that is easily done. Claims that
+    still came short get more problems. Every draw depends on (seed, its number) alone. Intervals are at a simultaneous 99% level
+    over all tests of the run, so a run with true claims reports a violation with probability at most 1%.
+    """
+    chosen = select(None if ids is None else list(ids))
+    summaries = {made.id: Summary(made) for made in chosen}
+    tests = MOST_ROUNDS * examples * max(1, sum(made.kind in LAW_KINDS for made in chosen))
+    confidence = 1 - (1 - CONFIDENCE) / tests
+    for turn in range(MOST_ROUNDS):
+        short = [made.id for made in chosen if turn == 0 or (made.examples is None and summaries[made.id].tried < examples)]
+        starts = range(turn * examples, (turn + 1) * examples, BATCH) if short else ()
+        batches = joblib.Parallel(n_jobs=workers, return_as="generator")(
+            joblib.delayed(_batch)(short, seed, range(start, min(start + BATCH, (turn + 1) * examples)), confidence, claims_file)
+            for start in starts
+        )
+        for verdicts in batches:
+            for name, verdict in verdicts:
+                if turn == 0 or summaries[name].tried < examples:
+                    summaries[name].add(verdict)
+            needed = [min(summary.claim.examples or examples, examples) for summary in summaries.values()]
+            done = sum(min(summary.tried, need) for summary, need in zip(summaries.values(), needed, strict=True))
+            yield done / sum(needed), list(summaries.values())
+
+
+def _batch(ids: list[str], seed: int, numbers: range, confidence: float, claims_file: str | None) -> list[tuple[str, Verdict]]:
+    with threadpool_limits(limits=1):
+        if claims_file:
+            load_claims(claims_file)
+        return [pair for number in numbers for pair in _verdicts(select(ids), seed, number, confidence)]
+
+
+def _verdicts(chosen: list[Claim], seed: int, number: int, confidence: float) -> Iterator[tuple[str, Verdict]]:
+    """The verdicts of one drawn problem, run in every way that some claim is about."""
+    drawn = draw_problem(np.random.default_rng([seed, number]))
+    ways: dict[tuple[str, str, str, bool], Problem] = {}
+    for made in chosen:
+        if made.examples is not None and number >= made.examples:
+            continue
+        rounding = made.rounding or ROUNDINGS[number % 2]
+        if made.draw is not None:
+            problem = made.draw(np.random.default_rng([seed, number])).but(rounding=rounding)
+        else:
+            algorithm, mismatched = made.algorithms[number % len(made.algorithms)], mismatched_inputs in made.hypotheses or number % 3 == 0
+            way = (algorithm, FORMS[number // 2 % 2], rounding, mismatched)
+            if way not in ways:
+                plain = drawn if mismatched else drawn.but(X_quantized=None)
+                ways[way] = plain.but(algorithm=way[0], form=way[1], rounding=way[2])
+            problem = mended(made, ways[way])
+        yield made.id, check(problem, [made.id], confidence=confidence, draws=DRAWS)[made.id]
+
+
+def mended(made: Claim, problem: Problem) -> Problem:
+    """The problem itself where it meets the claim's hypotheses, else one changed to meet those that can be mended."""
+    for hypothesis in made.hypotheses:
+        if hypothesis.mend is not None and made.construct is None and not np.any(hypothesis.test(problem, problem.result)):
+            key = f"mended: {hypothesis.name}"
+            problem = problem.remember(key, None, lambda mend=hypothesis.mend, given=problem: mend(given))
+    return problem

@@ -1,0 +1,35 @@
+"""Audit codes from any program: where they first depart from nearest-rounding OPTQ (THEORY, `optq-certificate`)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .arithmetic import as_float, is_exact, lift, rationals
+from .tolerance import relative_allowance
+
+
+def departures(problem, codes: np.ndarray) -> np.ndarray:
+    r"""The first step (K,) at which `codes` (N, K), processing order, break OPTQ's rule; N where they never do.
+
+    With :math:`e = L(w - q)` and z = q + e, a code is right when it lies on the alphabet and is a nearest element of it to z:
+    unsaturated within half a step, saturated at the end on z's side. In float64, distances within the allowance count as ties.
+
+    >>> problem = Problem(np.array([[2.0, 1.0], [1.0, 3.0]]), np.array([[0.4], [0.6]]), Grid(step=1.0))
+    >>> departures(problem, problem.result.codes), departures(problem, problem.result.codes + np.array([[0], [1]]))
+    (array([2]), array([1]))
+    """
+    f, steps, (_, low, high) = problem.factorization, problem.steps, problem.alphabet
+    w = problem.W[problem.order]
+    exact = is_exact(f.L)
+    q = steps * (rationals(codes) if exact else codes)
+    ratios = as_float((f.L @ (w - q)) / steps) if not exact else (f.L @ (w - q)) / steps
+    half = lift(0.5, f.L) if exact else 0.5 + _slack(problem)
+    too_high = (ratios > half) & (codes < high)
+    too_low = (ratios < -half) & (codes > low)
+    wrong = np.asarray(too_high | too_low | (codes < low) | (codes > high), dtype=bool)
+    return np.where(wrong.any(axis=0), wrong.argmax(axis=0), problem.N)
+
+
+def _slack(problem) -> float:
+    largest = float(np.max(np.abs(problem.W[problem.order]) / problem.steps))
+    return relative_allowance(problem.N, problem.factorization.condition, largest)

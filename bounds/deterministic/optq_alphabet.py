@@ -1,0 +1,63 @@
+r"""`optq-alphabet`: how far the rounded numbers stray from the weights, hence which alphabet suffices (ours)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arithmetic import absolute
+from ..claim import Evaluation, Kind, Origin, claim
+from ..hypotheses import Hypothesis
+from ..measure import drift
+
+
+def drift_bounds(problem) -> np.ndarray:
+    """Half the weighted row sums of |M| below the diagonal, (N, K), processing order: how far z can stray from w."""
+    M = problem.factorization.M
+    strictly_lower = M - np.diag(np.diag(M))
+    return absolute(strictly_lower) @ problem.steps / 2
+
+
+def sufficient_alphabet(problem) -> np.ndarray:
+    """Which neurons (K,) have an alphabet that provably never saturates under nearest rounding."""
+    reach = np.minimum(problem.alphabet.high, -problem.alphabet.low)
+    if not problem.grid.finite:
+        return np.ones(problem.K, dtype=bool)
+    needed = absolute(problem.W[problem.order]) + drift_bounds(problem) - problem.steps / 2
+    return (problem.steps * reach.astype(np.int64) >= needed).all(axis=0)
+
+
+unsaturated_or_sufficient = Hypothesis(
+    "no step saturates, or the alphabet is sufficient",
+    lambda problem, result: ~result.saturated.any(axis=0) | sufficient_alphabet(problem),
+    lambda problem, result: f"{int(result.saturated.sum())} steps saturated",
+    "widen the alphabet until it is sufficient",
+)
+
+
+@claim(
+    id="optq-alphabet",
+    statement=r"$|z_j - w_j| \le \frac12\sum_{i<j}\delta_i|M_{ji}|$, so an alphabet with $\delta_j\min(k_{\max}, -k_{\min}) \ge |w_j| + "
+    r"\frac12\sum_{i<j}\delta_i|M_{ji}| - \delta_j/2$ never saturates",
+    origin=Origin.OURS,
+    source="THEORY, section 3",
+    kind=Kind.UPPER,
+    unit="weight",
+    hypotheses=(unsaturated_or_sufficient,),
+)
+def optq_alphabet(problem, result) -> Evaluation:
+    r"""The drift of every rounded number from its weight, upper bound, deterministic, tight.
+
+    Setting: nearest rounding; no saturated step, or an alphabet that the bound says is sufficient (a run that saturates on one
+    would violate the claim). First the drift :math:`|z_j - w_j|` against its bound, then on finite alphabets that suffice the
+    number of saturated steps against 0.
+
+    Origin: ours. Arguments: problem and result of OPTQ. Returns: (N + 1, K), units of the weights (last row: steps).
+    Errors: none of its own.
+
+    >>> problem = Problem(np.array([[2.0, 1.0], [1.0, 3.0]]), np.array([[0.4], [0.6]]), Grid(step=1.0))
+    >>> check(problem, ["optq-alphabet"])["optq-alphabet"].outcome.value
+    'holds'
+    """
+    bounds = drift_bounds(problem)
+    saturated = np.where(sufficient_alphabet(problem), result.saturated.sum(axis=0), 0) + 0 * bounds[:1]
+    return Evaluation(np.vstack([drift(problem, result), saturated]), np.vstack([bounds, 0 * bounds[:1]]))

@@ -1,0 +1,34 @@
+r"""`optq-mismatch`: OPTQ on the deployed inputs alone pays for the whole mismatch (arXiv 2508.04853)."""
+
+from __future__ import annotations
+
+from ..arithmetic import sqrt
+from ..claim import Evaluation, Kind, Origin, claim
+from ..hypotheses import mismatched_inputs, unsaturated
+from ..measure import damped_deployed_error_squared, pivot_sum, squares
+from .projection import mismatch_outputs
+
+
+@claim(
+    id="optq-mismatch",
+    statement=r"$\|\hat Xw - \hat{\tilde X}q\| \le \|\Delta w\| + \frac12(\sum_j\delta_j^2d_j^2)^{1/2}$ for OPTQ on $\tilde X$",
+    origin=Origin.PAPER,
+    source="arXiv 2508.04853",
+    kind=Kind.UPPER,
+    unit="output error",
+    hypotheses=(mismatched_inputs, unsaturated),
+)
+def optq_mismatch(problem, result) -> Evaluation:
+    r"""The damped error of the deployed layer below the mismatch plus OPTQ's bound, upper bound, deterministic.
+
+    Setting: nearest rounding, no saturated step, OPTQ calibrated on X_quantized alone. Qronos keeps only the part of the mismatch
+    that no weights explain (`qronos-l2`).
+
+    Origin: paper. Arguments: problem and result of OPTQ. Returns: (K,), units of the outputs. Errors: none of its own.
+
+    >>> problem = Problem(np.eye(2), np.array([[0.4], [0.6]]), Grid(step=1.0), X_quantized=2 * np.eye(2))
+    >>> check(problem, ["optq-mismatch"])["optq-mismatch"].outcome.value
+    'holds'
+    """
+    bound = sqrt(squares(mismatch_outputs(problem))) + sqrt(pivot_sum(problem)) / 2
+    return Evaluation(sqrt(damped_deployed_error_squared(problem, result)), bound)

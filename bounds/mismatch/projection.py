@@ -1,0 +1,58 @@
+r"""What the claims about mismatched inputs share, in float64 or exactly; everything in processing order. Not a claim itself.
+
+:math:`u = w + c` with :math:`c = \tilde H^{-1}\tilde X^\top(X - \tilde X)w` is the target of Qronos; the part of the mismatch that no
+weights explain is :math:`P_\perp\Delta w`, whose sample rows are :math:`(X-\tilde X)w - \tilde X c` and whose lower block is
+:math:`-\sqrt\lambda\,c`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arithmetic import is_exact
+from ..measure import squares
+
+
+def mismatch_outputs(problem) -> np.ndarray:
+    """(X - X_quantized) w (m, K): the mismatch Delta w, whose lower block is zero."""
+    return problem.remember("mismatch", None, lambda: (problem.X - problem.calibration) @ problem.W)
+
+
+def correction(problem) -> np.ndarray:
+    """c = u - w (N, K), the change of the weights that explains most of the mismatch; zero for OPTQ."""
+    if problem.X_quantized is None:
+        return 0 * problem.W[problem.order]
+    return problem.remember("correction", None, lambda: _explain(problem))
+
+
+def _explain(problem) -> np.ndarray:
+    f = problem.factorization
+    if is_exact(f.L) and f.dependent:
+        return f.minimum_norm_weights(mismatch_outputs(problem))
+    inverse = np.array([1 / squared if squared > 0 else 0 * squared for squared in f.pivots_squared])
+    return f.M @ (inverse[:, None] * (f.sample_rows_of_V.T @ mismatch_outputs(problem)))
+
+
+def target(problem) -> np.ndarray:
+    """u (N, K): the weights themselves for OPTQ, the projected target for Qronos."""
+    w = problem.W[problem.order]
+    return w + correction(problem) if problem.algorithm == "qronos" else w
+
+
+def first_minimizer(problem) -> np.ndarray:
+    """z_1 (K,), the number that alternating Qronos rounds first."""
+    f = problem.factorization
+    column = problem.calibration[:, f.order[0]]
+    energy = (column * column).sum() + f.damping
+    w = problem.W[f.order[0]]
+    return w + column @ mismatch_outputs(problem) / energy if energy > 0 else w
+
+
+def unexplained_outputs(problem) -> np.ndarray:
+    """The sample rows (m, K) of the unexplained part of the mismatch."""
+    return mismatch_outputs(problem) - problem.calibration[:, problem.order] @ correction(problem)
+
+
+def unexplained_squared(problem) -> np.ndarray:
+    """The squared norm (K,) of the unexplained part, lower block included."""
+    return squares(unexplained_outputs(problem)) + problem.factorization.damping * squares(correction(problem))

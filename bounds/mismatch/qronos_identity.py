@@ -1,0 +1,34 @@
+r"""`qronos-identity`: Qronos' error is the unexplained mismatch plus the pivots against the rounding errors (arXiv 2508.04853)."""
+
+from __future__ import annotations
+
+from ..claim import Evaluation, Kind, Origin, claim
+from ..measure import damped_deployed_error_squared
+from .projection import target, unexplained_squared
+
+
+@claim(
+    id="qronos-identity",
+    statement=r"$\|Xw-\tilde Xq\|^2 + \lambda\|w-q\|^2 = \|P_\perp\Delta w\|^2 + (u_1-q_1)^2d_1^2 + \sum_{j\ge2}e_j^2d_j^2$",
+    origin=Origin.PAPER,
+    source="arXiv 2508.04853",
+    kind=Kind.IDENTITY,
+    unit="squared output error",
+    algorithms=("qronos",),
+    rounding=None,
+)
+def qronos_identity(problem, result) -> Evaluation:
+    r"""The damped error of the deployed layer, split into mutually orthogonal parts, identity, deterministic.
+
+    Setting: both forms of Qronos, any calibration matrices, damping, ordering, grid (saturated or not) and rounding.
+
+    Origin: paper. Arguments: problem and result of Qronos. Returns: (K,), squared units of the outputs. Errors: none of its own.
+
+    >>> problem = Problem(np.eye(2), np.array([[0.4], [0.6]]), Grid(step=1.0), algorithm="qronos", X_quantized=2 * np.eye(2))
+    >>> bool(check(problem, ["qronos-identity"])["qronos-identity"].ratio < 1e-12)
+    True
+    """
+    squared = problem.factorization.pivots_squared
+    first = target(problem)[0] - result.weights[problem.order[0]]
+    rest = squared[1:] @ result.rounding_errors[1:] ** 2 if problem.N > 1 else 0 * first
+    return Evaluation(damped_deployed_error_squared(problem, result), unexplained_squared(problem) + first**2 * squared[0] + rest)

@@ -1,0 +1,44 @@
+r"""`qronos-l2`: the 2-norm error bound of Qronos (arXiv 2508.04853)."""
+
+from __future__ import annotations
+
+from ..arithmetic import absolute
+from ..claim import Evaluation, Kind, Origin, claim
+from ..hypotheses import unsaturated
+from ..measure import damped_deployed_error_squared, pivot_sum
+from .projection import first_minimizer, target, unexplained_squared
+
+
+@claim(
+    id="qronos-l2",
+    statement=r"$\|Xw-\tilde Xq\|^2 + \lambda\|w-q\|^2 \le \|P_\perp\Delta w\|^2 + (|u_1-z_1|+\delta_1/2)^2d_1^2 + "
+    r"\frac14\sum_{j\ge2}\delta_j^2d_j^2$; projected: the middle term is $\frac14\delta_1^2d_1^2$",
+    origin=Origin.PAPER,
+    source="arXiv 2508.04853",
+    kind=Kind.UPPER,
+    unit="squared output error",
+    algorithms=("qronos",),
+    hypotheses=(unsaturated,),
+)
+def qronos_l2(problem, result) -> Evaluation:
+    r"""The damped error of the deployed layer below the unexplained mismatch plus OPTQ's bound, upper bound, deterministic.
+
+    Setting: nearest rounding, no saturated step, both forms; the alternating form pays for choosing its first code before the
+    projection.
+
+    Origin: paper. Arguments: problem and result of Qronos. Returns: (K,), squared units of the outputs. Errors: none of its own.
+
+    >>> problem = Problem(np.eye(2), np.array([[0.4], [0.6]]), Grid(step=1.0), algorithm="qronos", X_quantized=2 * np.eye(2))
+    >>> check(problem, ["qronos-l2"])["qronos-l2"].outcome.value
+    'holds'
+    """
+    bound = unexplained_squared(problem) + pivot_sum(problem) / 4 + detour(problem)
+    return Evaluation(damped_deployed_error_squared(problem, result), bound)
+
+
+def detour(problem) -> object:
+    """What the alternating form's first step adds to the bound (K,); 0 in the projected form."""
+    if problem.form == "projected":
+        return 0 * problem.steps[0]
+    away, half = absolute(target(problem)[0] - first_minimizer(problem)), problem.steps[0] / 2
+    return ((away + half) ** 2 - half**2) * problem.factorization.pivots_squared[0]

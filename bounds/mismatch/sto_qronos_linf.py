@@ -1,0 +1,43 @@
+r"""`sto-qronos-linf`: the infinity-norm bound of stochastic Qronos (arXiv 2508.04853, and ours row-wise)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arithmetic import absolute, maximum
+from ..claim import Evaluation, Kind, Origin, claim
+from ..measure import deployed_errors
+from ..stochastic.levels import largest_pivot_step, paper_factor, rowwise_level
+from .projection import first_minimizer, target, unexplained_outputs
+
+
+@claim(
+    id="sto-qronos-linf",
+    statement=r"$\Pr[\|Xw-\tilde Xq\|_\infty \le \|P_\perp\Delta w + (u_1-z_1)v_1\|_\infty + \alpha_p] \ge 1-p$ with the level "
+    r"$\alpha_p$ of `sto-optq-linf`, or of `sto-optq-linf-rowwise`; projected: without the $v_1$ term",
+    origin=Origin.PAPER,
+    source="arXiv 2508.04853; the row-wise level is ours",
+    kind=Kind.PROBABILITY,
+    unit="output error",
+    algorithms=("qronos",),
+    rounding="stochastic",
+)
+def sto_qronos_linf(problem, result) -> Evaluation:
+    r"""The largest output error of the deployed layer under stochastic Qronos, upper bounds with probability at least 1 - p.
+
+    Setting: both forms, stochastic rounding, no saturated step (a saturated draw counts as no failure); with a step per feature the
+    paper's level takes the largest product of step and pivot. Rows: the paper's level, the row-wise level.
+
+    Origin: paper, and ours row-wise. Arguments: problem and result of stochastic Qronos. Returns: (2, K), units of the outputs.
+    Errors: none of its own.
+
+    >>> problem = Problem(np.eye(2), np.full((2, 1), 0.3), Grid(step=1.0), "qronos", rounding="stochastic", X_quantized=2 * np.eye(2))
+    >>> check(problem, ["sto-qronos-linf"], draws=100)["sto-qronos-linf"].outcome.value
+    'holds'
+    """
+    mean = unexplained_outputs(problem)
+    if problem.form == "alternating":
+        mean = mean + np.outer(problem.factorization.sample_rows_of_V[:, 0], target(problem)[0] - first_minimizer(problem))
+    levels = np.stack([largest_pivot_step(problem) * paper_factor(problem, problem.m), rowwise_level(problem)])
+    error = maximum(absolute(deployed_errors(problem, result)))
+    return Evaluation(np.stack([error, error]), maximum(absolute(mean)) + levels)

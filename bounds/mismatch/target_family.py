@@ -1,0 +1,51 @@
+r"""`target-family`: every target between OPTQ's and Qronos', and why Qronos' has the smallest bound (ours)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arithmetic import absolute, lift, maximum, sqrt
+from ..claim import Evaluation, Kind, Origin, claim
+from ..hypotheses import infinite_alphabet, mismatched_inputs
+from ..measure import pivot_sum, squares
+from .projection import correction, mismatch_outputs, unexplained_squared
+
+TARGETS = (0.5, 1.0, 1.5)  # alpha, beside the 0 of the result itself
+
+
+@claim(
+    id="target-family",
+    statement=r"$\|\hat Xw-\hat{\tilde X}q\|^2 \le \|P_\perp\Delta w\|^2 + (|1-\alpha|\|P\Delta w\| + "
+    r"\frac12(\sum_j\delta_j^2d_j^2)^{1/2})^2$ "
+    r"for OPTQ on $\tilde X$ with target $w + \alpha\tilde X^+\Delta w$; the bound is smallest at $\alpha = 1$",
+    origin=Origin.OURS,
+    source="THEORY, section 5",
+    kind=Kind.UPPER,
+    unit="squared output error",
+    hypotheses=(mismatched_inputs, infinite_alphabet),
+)
+def target_family(problem, result) -> Evaluation:
+    r"""The damped error of the deployed layer for four targets, upper bounds, deterministic.
+
+    Setting: nearest rounding on an infinite alphabet; alpha = 0 is OPTQ (the result itself), 1 projected Qronos; the other targets
+    are rounded here. The last row compares the bound at alpha = 1 with the smallest of the others.
+
+    Origin: ours (covers OPTQ, QEP, CoreQ, projected Qronos). Arguments: problem and result of OPTQ. Returns: (5, K), squared
+    units of the outputs. Errors: none of its own.
+
+    >>> problem = Problem(np.eye(2), np.array([[0.4], [0.6]]), Grid(step=1.0), X_quantized=2 * np.eye(2))
+    >>> check(problem, ["target-family"])["target-family"].outcome.value
+    'holds'
+    """
+    inverse = np.argsort(problem.order)
+    unexplained, rounding = unexplained_squared(problem), sqrt(pivot_sum(problem)) / 2
+    explained = sqrt(maximum(np.stack([squares(mismatch_outputs(problem)) - unexplained, 0 * unexplained])))
+    measured, bounds = [], []
+    for alpha in (0.0, *TARGETS):
+        scaled = lift(alpha, problem.W)
+        weights = result.weights if alpha == 0 else problem.but(W=problem.W + scaled * correction(problem)[inverse]).result.weights
+        outputs = problem.X @ problem.W - problem.calibration @ weights
+        measured.append(squares(outputs) + problem.factorization.damping * squares(problem.W - weights))
+        bounds.append(unexplained + (absolute(1 - scaled) * explained + rounding) ** 2)
+    others = -maximum(-np.stack([bound for alpha, bound in zip((0.0, *TARGETS), bounds, strict=True) if alpha != 1]))
+    return Evaluation(np.stack([*measured, bounds[2]]), np.stack([*bounds, others]))

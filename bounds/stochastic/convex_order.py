@@ -1,0 +1,60 @@
+"""Convex order, tested on convex functions of linear functionals: cosh, absolute value and hinges. Not a claim itself."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arithmetic import absolute, erfc, exp, is_exact, lift, maximum, pi, rationals, sqrt
+from ..claim import Evaluation
+from ..measure import own_errors
+
+FUNCTIONALS = 3  # random signs over the samples, beside the sample with the largest row of V
+HINGES = (0, 1, 2)  # in standard deviations of the dominating Gaussian
+
+
+def convex_order_evaluation(problem, result, variance_factor: object) -> Evaluation:
+    r"""E f(a^T X(w-q)) against E f(a^T Z) with :math:`Z \sim N(0, c\,V\,\mathrm{diag}(\delta^2)V^\top)`, c = `variance_factor`.
+
+    Rows: for every functional a, the functions cosh(y / sigma), |y|, and (y - t sigma)_+ for t in `HINGES`, sigma the standard
+    deviation of a^T Z. Returns (functionals x functions, K); `ceiling` is what each function never exceeds.
+    """
+    V, steps = problem.factorization.sample_rows_of_V, problem.steps
+    directions = _directions(problem, V)
+    y = directions @ own_errors(problem, result)
+    along = directions @ V
+    deviation = sqrt(variance_factor * (along**2 @ steps**2))
+    reach = absolute(along) @ steps
+    measured, bound, ceiling = [], [], []
+    for y_a, sigma, largest in zip(y, deviation, reach, strict=True):
+        usable = np.array([bool(value > 0) for value in sigma])
+        safe = np.where(usable, sigma, lift(1.0, sigma))
+        for f, mean in _functions(safe):
+            measured.append(np.where(usable, f(y_a), 0 * y_a))
+            bound.append(np.where(usable, mean, 0 * safe))
+            ceiling.append(np.where(usable, f(largest), 0 * safe))
+    return Evaluation(np.stack(measured), np.stack(bound), ceiling=np.stack(ceiling))
+
+
+def _directions(problem, V: np.ndarray) -> np.ndarray:
+    rng = np.random.default_rng([problem.seed, problem.m])
+    signs = rng.choice([-1.0, 1.0], size=(FUNCTIONALS, problem.m))
+    single = np.zeros((1, problem.m))
+    single[0, int(np.argmax((V.astype(float) ** 2).sum(axis=1)))] = 1
+    directions = np.vstack([single, signs])
+    return rationals(directions) if is_exact(V) else directions
+
+
+def _functions(sigma: np.ndarray):
+    """Pairs (f, E f(sigma N)) of convex functions of one variable, increasing on positive numbers."""
+    root_two_pi = sqrt(2 * pi(sigma))
+    half = exp(lift(0.5, sigma))
+    yield lambda y: (exp(y / sigma) + exp(-y / sigma)) / 2, half + 0 * sigma
+    yield absolute, 2 * sigma / root_two_pi
+    for t in HINGES:
+        density = exp(lift(-t * t / 2, sigma)) / root_two_pi
+        tail = erfc(t / sqrt(lift(2.0, sigma))) / 2
+        yield lambda y, t=t: _positive_part(y - t * sigma), sigma * density - t * sigma * tail
+
+
+def _positive_part(y: np.ndarray) -> np.ndarray:
+    return maximum(np.stack([y, 0 * y]))

@@ -1,0 +1,88 @@
+"""What the ordering of the features does to the bound and to the measured error, relative to the floor that no ordering beats."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
+from matplotlib.ticker import MaxNLocator
+
+from .style import (
+    BLACK,
+    GREY,
+    PAGE,
+    Look,
+    NothingToDrawError,
+    by_calibration,
+    dots,
+    draw_measured,
+    guaranteed_runs,
+    key,
+    looks_in,
+    new_figure,
+    styled,
+)
+
+SWEEP = "ordering"
+CLOUD = 0.9  # height of the cloud of random orderings; a named ordering has a row of height 1
+CAPTION = (
+    "Proven bound of OPTQ (black bars) and measured damped error (coloured dots) under each ordering of the features, one run each. Both "
+    "are relative to the floor below which no ordering brings the bound (claim order-floor): the grey line at 1. A bar cannot lie left of "
+    "that line; a dot can, for it is only held below its own bar. Decreasing norm is a heuristic: on AR(1) features the natural order can "
+    "be better."
+)
+
+
+@styled
+def draw(table: pd.DataFrame) -> Figure:
+    """Draw the sweep `ordering` of a results table; runs with a floor of zero (rank deficient, undamped) are left out.
+
+    Raises:
+        NothingToDrawError: the table holds no run of it with a positive floor.
+    """
+    runs = _relative(guaranteed_runs(table, SWEEP))
+    panels, looks = by_calibration(runs), looks_in(runs["kind"])
+    figure = new_figure(PAGE, 1.3 + 0.23 * len(looks))
+    all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (title, group) in zip(all_axes, panels, strict=True):
+        _panel(axes, title, group, looks)
+    all_axes[0].set_yticks(range(len(looks)), [look.label for look in looks.values()])
+    all_axes[0].set_ylim(len(looks) - 0.35, -0.5)
+    figure.supxlabel("damped error, relative to the order floor", fontsize=8)
+    _legend(figure, looks)
+    return figure
+
+
+def _relative(runs: pd.DataFrame) -> pd.DataFrame:
+    runs = runs[runs["order_floor"] > 0]
+    if runs.empty:
+        raise NothingToDrawError(f"no run of the sweep {SWEEP!r} has a positive order floor")
+    floor = runs["step_square_sum"] * runs["order_floor"] / 4
+    return runs.assign(bound=np.sqrt(runs["pivot_square_sum"] / runs["order_floor"]), measured=np.sqrt(runs["damped_error"] / floor))
+
+
+def _panel(axes: Axes, title: str, group: pd.DataFrame, looks: dict[str, Look]) -> None:
+    axes.axvline(1, color=GREY, linewidth=0.8, zorder=1, gid="floor")
+    for row, (kind, look) in enumerate(looks.items()):
+        runs = group[group["kind"] == kind]
+        alone = len(runs) == 1
+        y = row + (np.zeros(1) if alone else np.linspace(-CLOUD / 2, CLOUD / 2, len(runs)))
+        half = 0.3 if alone else 0.08
+        axes.vlines(runs["bound"], y - half, y + half, color=BLACK, linewidth=1.2, zorder=3, gid="bound")
+        draw_measured(axes, runs["measured"].to_numpy(), y, look, markersize=4 if alone else 2)
+    axes.set_title(title.replace(" (", "\n("))
+    axes.tick_params(axis="y", length=0)
+    axes.margins(x=0.08)
+    axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter("{x:g}")
+
+
+def _legend(figure: Figure, looks: dict[str, Look]) -> None:
+    bar, floor = ({"linestyle": "none", "marker": "|", "color": color, "markersize": 8, "markeredgewidth": 1.2} for color in (BLACK, GREY))
+    measured = tuple(key(**dots(look)) for look in looks.values())
+    figure.legend(
+        [key(**bar), measured, key(**floor)], ["proven bound", "measured, one run each", "order floor: no ordering has a bound left of it"],
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.3)}, handlelength=None, loc="outside upper center", ncols=3,
+    )  # fmt: skip

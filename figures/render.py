@@ -1,0 +1,64 @@
+"""All figures of a results table, as PNG and PDF."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from ..experiments.store import read_table
+from . import error_against_damping, ordering_effect, stochastic_tail
+from .style import NothingToDrawError, save
+
+RENDERED = Path(__file__).parent / "rendered"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A figure of the registry: how it is drawn, what stands below it, the sweep it reads."""
+
+    draw: Callable[[pd.DataFrame], Figure]
+    caption: str
+    sweep: str
+
+
+class Rendered(NamedTuple):
+    """The files that were written, and a note for each figure that was left out."""
+
+    paths: list[Path]
+    notes: list[str]
+
+
+FIGURES = {
+    module.__name__.rpartition(".")[2]: Entry(module.draw, module.CAPTION, module.SWEEP)
+    for module in (error_against_damping, ordering_effect, stochastic_tail)
+}
+
+
+def render(table: str | Path, folder: str | Path = RENDERED, progress: bool = True) -> Rendered:
+    """Draw every figure that the table has rows for; the same table gives the same bytes.
+
+    Arguments:
+        table: a Parquet table written by `provable-ptq run`.
+        folder: where the files go.
+        progress: whether to show a progress bar.
+
+    Returns:
+        The paths, PNG and PDF of each figure, and a note for each figure whose rows are missing from the table.
+
+    Raises:
+        InvalidArgumentError: no such table.
+    """
+    rows, _ = read_table(table)
+    paths, notes = [], []
+    for name, entry in tqdm(FIGURES.items(), desc="figures", unit="figure", disable=not progress):
+        try:
+            paths += save(entry.draw(rows), folder, name)
+        except NothingToDrawError as missing:
+            notes.append(f"figure {name!r} left out: {missing}")
+    return Rendered(paths, notes)

@@ -1,0 +1,176 @@
+"""A study is refused before anything runs, or becomes exactly the cells that its grid says."""
+
+import itertools
+from dataclasses import asdict
+
+import pytest
+from provable_ptq.algorithms import InvalidArgumentError
+from provable_ptq.experiments.study import SHIPPED, read_study
+
+
+def refusal(path):
+    with pytest.raises(InvalidArgumentError) as refused:
+        read_study(path)
+    return str(refused.value)
+
+
+BAD = {
+    "unknown key of the study": ({"titel": '"x"'}, "key = 'titel'", "; did you mean 'title'?"),
+    "unknown key of a sweep": ({"sweep.dampings": "1.0"}, "sweep damping: key = 'dampings'", "; did you mean 'damping'?"),
+    "unknown key of a calibration": ({"calibration.a.sampels": "3"}, "calibration.a.sampels = 3", "; did you mean 'samples'?"),
+    "unknown calibration": ({"sweep.calibration": '"b"'}, "sweep damping: calibration = 'b'", "one of a"),
+    "misspelt calibration": ({"calibration.gaussian.kind": '"gaussian"', "calibration.gaussian.samples": "3",
+                              "calibration.gaussian.features": "3", "calibration.gaussian.neurons": "1",
+                              "sweep.calibration": '"gausian"'},
+                             "sweep damping: calibration = 'gausian'", "; did you mean 'gaussian'?"),
+    "unknown kind": ({"calibration.a.kind": '"ar2"'}, "calibration.a.kind = 'ar2'", "; did you mean 'ar1'?"),
+    "unknown option": ({"calibration.a.correlation": "0.5"}, "calibration.a.correlation = 0.5", "only the keys kind, samples"),
+    "option that makes no matrix": ({"calibration.a.kind": '"ar1"', "calibration.a.correlation": "2.0"},
+                                    "calibration.a.correlation = 2.0", "finite"),
+    "size of zero": ({"calibration.a.samples": "0"}, "calibration.a.samples = 0", "an integer >= 1"),
+    "missing size": ({"calibration.a.neurons": None}, "calibration.a.neurons = None", "an integer >= 1"),
+    "unknown claim": ({"sweep.claims": '["optq-12"]'}, "sweep damping: claims = 'optq-12'", "; did you mean 'optq-l2'?"),
+    "unknown ordering": ({"sweep.ordering": '"decreasing-nrm"'}, "sweep damping: ordering = 'decreasing-nrm'",
+                         "; did you mean 'decreasing-norm'?"),
+    "random ordering without a seed": ({"sweep.ordering": '"random"'}, "sweep damping: ordering = 'random'", "random:SEED"),
+    "ordering as a permutation": ({"sweep.ordering": "[[1, 0]]"}, "sweep damping: ordering = [1, 0]", "natural"),
+    "unknown damping rule": ({"sweep.damping": '"mean-diagnal:0.01"'}, "sweep damping: damping = 'mean-diagnal:0.01'",
+                             "; did you mean 'mean-diagonal:FRACTION'?"),
+    "damping rule without its fraction": ({"sweep.damping": '"spectral"'}, "sweep damping: damping = 'spectral'", "spectral:FRACTION"),
+    "negative damping": ({"sweep.damping": "[0.1, -0.1]"}, "sweep damping: damping = -0.1", "numbers >= 0"),
+    "damping that is no number": ({"sweep.damping": "nan"}, "sweep damping: damping = nan", "numbers >= 0"),
+    "infinite damping": ({"sweep.damping": "inf"}, "sweep damping: damping = inf", "numbers >= 0"),
+    "damping that is a truth value": ({"sweep.damping": "true"}, "sweep damping: damping = True", "numbers >= 0"),
+    "rule whose fraction is no number": ({"sweep.damping": '"spectral:nan"'}, "sweep damping: damping = 'spectral:nan'", "FRACTION"),
+    "unknown rounding": ({"sweep.rounding": '"stochastc"'}, "sweep damping: rounding = 'stochastc'", "; did you mean 'stochastic'?"),
+    "rounding that is a table": ({"sweep.rounding": "{a = 1}"}, "sweep damping: rounding = {'a': 1}", "nearest or stochastic"),
+    "unknown algorithm": ({"sweep.algorithm": '"qrons"'}, "sweep damping: algorithm = 'qrons'", "; did you mean 'qronos'?"),
+    "unknown form": ({"sweep.form": '"projekted"'}, "sweep damping: form = 'projekted'", "; did you mean 'projected'?"),
+    "unknown alphabet": ({"sweep.alphabet": '"finit"'}, "sweep damping: alphabet = 'finit'", "; did you mean 'finite'?"),
+    "one bit": ({"sweep.bits": "1"}, "sweep damping: bits = 1", "integers from 2 to 32"),
+    "bits that are no integers": ({"sweep.bits": "4.0"}, "sweep damping: bits = 4.0", "integers from 2 to 32"),
+    "no repetitions": ({"sweep.seeds": "0"}, "sweep damping: seeds = 0", "an integer >= 1"),
+    "a list of repetitions": ({"sweep.seeds": "[1, 2]"}, "sweep damping: seeds = [1, 2]", "an integer >= 1"),
+    "negative draws": ({"sweep.draws": "-1"}, "sweep damping: draws = -1", "an integer >= 0"),
+    "draws of nearest rounding": ({"sweep.draws": "5"}, "sweep damping: draws = 5", 'rounding = "stochastic"'),
+    "probability of 1": ({"sweep.failure_probability": "1.0"}, "sweep damping: failure_probability = 1.0", "between 0 and 1"),
+    "probability that is no number": ({"sweep.failure_probability": "[0.1, nan]"}, "sweep damping: failure_probability = nan",
+                                      "between 0 and 1"),
+    "empty grid": ({"sweep.damping": "[]"}, "sweep damping: damping = []", "at least one value"),
+    "no claims at all": ({"sweep.claims": "[]"}, "sweep damping: claims = []", "at least one value"),
+    "value given twice": ({"sweep.damping": "[1, 1.0]"}, "sweep damping: damping = [1, 1.0]", "every value once"),
+    "sweep without a name": ({"sweep.name": None}, "sweep ?: name = None", "a name"),
+    "sweep with two names": ({"sweep.name": '["a", "b"]'}, "sweep ?: name = ['a', 'b']", "a name"),
+    "sweep without a calibration": ({"sweep.calibration": None}, "sweep damping: calibration = None", "[calibration.NAME]"),
+    "study without a name": ({"name": None}, "name = None", "a name"),
+    "name that is a path": ({"name": '"../x"'}, "name = '../x'", "a name of letters"),
+    "study without a title": ({"title": None}, "title = None", "a title"),
+    "study without a seed": ({"seed": None}, "seed = None", "an integer"),
+    "seed that is no integer": ({"seed": "1.5"}, "seed = 1.5", "an integer"),
+    "seed that is a truth value": ({"seed": "true"}, "seed = True", "an integer"),
+    "claims that are no list": ({"claims": '"x.py"'}, "claims = 'x.py'", "a list of Python files"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_values_are_refused_with_file_key_value_and_nearest_name(write_study, case):
+    changes, shown, accepted = BAD[case]
+    path = write_study(changes)
+    message = refusal(path)
+    assert message.startswith(f"{path}: {shown} is not accepted: ")
+    assert accepted in message
+    assert "\n" not in message
+
+
+def test_the_study_that_the_bad_ones_are_made_from_is_good(write_study):
+    assert len(read_study(write_study()).cells) == 4
+
+
+@pytest.mark.parametrize(("text", "shown"), [
+    ("", "sweep = None is not accepted: at least one [[sweep]] table"),
+    ("sweep = []", "sweep = [] is not accepted: at least one [[sweep]] table"),
+    ("sweep = [1]", "sweep = 1 is not accepted: [[sweep]] tables"),
+    ("[sweep]\nname = 'x'", "sweep = {'name': 'x'} is not accepted: at least one [[sweep]] table"),
+])
+def test_sweeps_are_tables(write_study, tmp_path, text, shown):
+    head = write_study().read_text(encoding="utf-8").partition("[calibration.a]")
+    path = tmp_path / "broken.toml"
+    tables = head[1] + head[2].partition("[[sweep]]")[0]
+    path.write_text(f"{head[0]}{text}\n{tables}" if "[sweep]" not in text else f"{head[0]}{tables}{text}\n", encoding="utf-8")
+    assert refusal(path) == f"{path}: {shown}"
+
+
+@pytest.mark.parametrize(("text", "shown"), [
+    ("", "calibration = None is not accepted: at least one [calibration.NAME] table"),
+    ("calibration = {}", "calibration = {} is not accepted: at least one [calibration.NAME] table"),
+    ("calibration = 3", "calibration = 3 is not accepted: at least one [calibration.NAME] table"),
+    ("calibration.a = 3", "calibration.a = 3 is not accepted: a [calibration.a] table"),
+])
+def test_calibrations_are_tables(tmp_path, text, shown):
+    path = tmp_path / "broken.toml"
+    path.write_text(f'name = "x"\ntitle = "x"\nseed = 1\n{text}\n[[sweep]]\nname = "s"\ncalibration = "a"\n', encoding="utf-8")
+    assert refusal(path) == f"{path}: {shown}"
+
+
+def test_cells_given_twice_are_refused(write_study):
+    path = write_study(more='[[sweep]]\nname = "damping"\ncalibration = "a"\ndamping = [0.5, 0.7]\nordering = "min-pivot"\n')
+    assert refusal(path) == (f"{path}: sweep damping = ('a', 0.5, 'min-pivot') is not accepted: "
+                             "a cell that no other sweep of this name has")
+
+
+def test_files_that_are_no_study_are_refused(tmp_path):
+    missing, folder, broken, binary = (tmp_path / name for name in ("missing.toml", "folder.toml", "broken.toml", "binary.toml"))
+    folder.mkdir()
+    broken.write_text("name = \n", encoding="utf-8")
+    binary.write_bytes(b"\xff\xfe\x00")
+    for path in (missing, folder):
+        assert refusal(path) == f"study = {str(path)!r} is not accepted: a TOML file or a shipped study: slice"
+    for path in (broken, binary):
+        assert refusal(path).startswith(f"study = {str(path)!r} is not accepted: a TOML file (")
+
+
+def test_a_missing_file_of_claims_is_refused(write_study, tmp_path):
+    path = write_study({"claims": '["nowhere.py"]'})
+    assert str(tmp_path / "nowhere.py") in refusal(path)
+
+
+def test_cells_are_the_grid_in_order(write_study):
+    again = '[[sweep]]\nname = "again"\ncalibration = ["a"]\nrounding = "stochastic"\ndraws = 9\nclaims = "sto-optq-linf"\n'
+    path = write_study({"sweep.seeds": "2", "sweep.bits": "[3, 4]", "sweep.failure_probability": "[0.5, 0.1]"}, more=again)
+    study = read_study(path)
+    assert (study.name, study.title, study.seed, study.claims_files) == ("tiny", "A small study", 7, ())
+    *grid, last = study.cells
+    expected = list(itertools.product([0.0, 0.5], ["natural", "min-pivot"], [3, 4], [0, 1]))
+    assert [(cell.damping, cell.ordering, cell.bits, cell.seed) for cell in grid] == expected
+    assert {cell.failure_probability for cell in grid} == {(0.5, 0.1)}
+    assert asdict(last) == {
+        "study": "tiny", "study_seed": 7, "sweep": "again", "calibration": "a",
+        "parameters": (("features", 8), ("kind", "gaussian"), ("neurons", 3), ("samples", 12)), "damping": 0.0, "ordering": "natural",
+        "rounding": "stochastic", "algorithm": "optq", "form": "alternating", "bits": 4, "alphabet": "infinite", "seed": 0, "draws": 9,
+        "failure_probability": (0.05,), "claims": ("sto-optq-linf",), "claims_files": (),
+    }
+
+
+def test_reading_twice_gives_the_same_study(write_study):
+    path = write_study()
+    assert read_study(path) == read_study(str(path))
+    assert read_study(path) != read_study(write_study({"seed": "8"}, name="other.toml"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_studies_are_read_by_name(name):
+    study = read_study(name)
+    assert study.name == name
+    assert len(set(study.cells)) == len(study.cells) > 300
+    assert {cell.calibration for cell in study.cells} == {"gaussian", "ar1", "heavy-tailed", "low-rank", "digits"}
+    for sweep in ("damping", "ordering", "stochastic", "tail"):
+        assert "digits" in {cell.calibration for cell in study.cells if cell.sweep == sweep}
+
+
+def test_a_study_names_its_own_claims_and_no_other_studys(write_study, write_claims, own_claims):
+    file = write_claims(1.0)
+    path = write_study({"claims": f'["{file.name}"]', "sweep.claims": '["my-claim", "optq-l2"]'})
+    study = read_study(path)
+    assert study.claims_files == (str(file),)
+    assert study.cells[0].claims == ("my-claim", "optq-l2")
+    assert "claims = 'my-claim'" in refusal(write_study({"sweep.claims": '["my-claim"]'}, name="other.toml"))
