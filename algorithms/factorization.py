@@ -54,6 +54,7 @@ class RowSource:
     @classmethod
     def of(cls, X: np.ndarray, name: str = "X") -> RowSource:
         _check_magnitude(name, X)
+        X = X.copy()  # V and the projections read it later: the caller may go on using the array
         return cls(len(X), np.square(X).sum(axis=0), X=X)
 
     @cached_property

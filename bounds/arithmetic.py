@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 import scipy.special
-from flint import acb_mat, arb, arb_mat, fmpq, fmpq_mat, fmpz
+from flint import arb, fmpq, fmpq_mat, fmpz
 from scipy.optimize import brentq
 
 Number = float | fmpq | arb
@@ -124,12 +124,13 @@ def tail_level(variances: np.ndarray, failure_probability: Number) -> np.ndarray
     Entries s_i = 0 contribute nothing; a column of zeros has level 0. On exact input the root is enclosed.
     Equal columns (draws of one neuron) are solved once.
     """
-    solve = _enclosed_level if is_exact(variances) else _float_level
-    solved: dict[tuple, Number] = {}
-    for column in variances.T:
-        if tuple(column) not in solved:
-            solved[tuple(column)] = solve(column, failure_probability)
-    return np.array([solved[tuple(column)] for column in variances.T], dtype=object if is_exact(variances) else np.float64)
+    exact = is_exact(variances)
+    columns = list(np.ascontiguousarray(variances.T))
+    keys = [tuple(column) if exact else column.tobytes() for column in columns]
+    distinct = dict(zip(keys, columns, strict=True))
+    solve = _enclosed_level if exact else _float_level
+    level = {key: solve(column, failure_probability) for key, column in distinct.items()}
+    return np.array([level[key] for key in keys], dtype=object if exact else np.float64)
 
 
 def _float_level(column: np.ndarray, p: float) -> float:
@@ -165,13 +166,36 @@ def _enclosed_level(column: np.ndarray, p: Number) -> arb:
 
 
 def smallest_eigenvalue(gram: np.ndarray) -> Number:
-    """Smallest eigenvalue of a symmetric positive semidefinite matrix; exactly 0 or a ball on exact input."""
+    """Smallest eigenvalue of a symmetric positive semidefinite matrix; on exact input a ball, or exact where it is plain.
+
+    The ball is proven: the matrix less its lower end times the identity has positive pivots only, less its upper end not.
+    """
     if not is_exact(gram):
         return max(float(np.linalg.eigvalsh(gram)[0]), 0.0)
+    if len(gram) == 1:
+        return gram[0, 0]
     if fmpq_mat([list(row) for row in gram]).det() == 0:
         return fmpq(0)
-    matrix = arb_mat([[ball(entry) for entry in row] for row in gram])
-    least, *others = (value.real for value in acb_mat(matrix).eig(multiple=True))
-    for value in others:
-        least = least.min(value)
-    return least.nonnegative_part()
+    guess = max(float(np.linalg.eigvalsh(as_float(gram))[0]), float(np.finfo(float).tiny))
+    low, high = fmpq(0), None
+    for exponent in range(-44, 64):
+        width = 1 + fmpq(2) ** exponent
+        if high is None and not _positive_definite_above(gram, rational(guess) * width):
+            high = rational(guess) * width
+        if low == 0 and _positive_definite_above(gram, rational(guess) / width):
+            low = rational(guess) / width
+        if high is not None and low != 0:
+            break
+    return arb(low).union(arb(high if high is not None else gram[0, 0]))
+
+
+def _positive_definite_above(gram: np.ndarray, shift: fmpq) -> bool:
+    """Whether the matrix less `shift` times the identity is positive definite, by exact elimination."""
+    S = gram.copy()
+    for k in range(len(S)):
+        S[k, k] -= shift
+    for k in range(len(S)):
+        if S[k, k] <= 0:
+            return False
+        S[k + 1 :, k + 1 :] -= np.outer(S[k + 1 :, k], S[k, k + 1 :]) / S[k, k]
+    return True

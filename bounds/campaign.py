@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -12,16 +13,26 @@ from threadpoolctl import threadpool_limits
 from ..algorithms.qronos import FORMS
 from ..algorithms.rounding import ROUNDINGS
 from .check import check
-from .claim import Claim, load_claims, select
+from .claim import Claim, Kind, load_claims, select
+from .exact import check_exact
 from .hypotheses import mismatched_inputs
 from .law import LAW_KINDS
 from .problem import Problem
-from .problems.drawn import draw_problem
+from .problems.drawn import LARGEST, draw_problem
 from .verdict import CONFIDENCE, Outcome, Verdict
 
 DRAWS = 8192  # per stochastic claim and problem above 12 features, fixed beforehand
 MOST_ROUNDS = 4  # of drawing `examples` problems
 BATCH = 10  # problems per parallel task
+EXACT_LARGEST = 6  # features of exactly replayed problems
+
+
+class Replayed(NamedTuple):
+    """What an exact replay says of the float64 run: neurons, those with the same integers, smallest distance to a tie."""
+
+    neurons: int
+    same_codes: int
+    closest_tie: float
 
 
 @dataclass
@@ -30,6 +41,8 @@ class Summary:
 
     Attributes:
         tried: problems to which the claim applied; `outcomes` counts their outcomes.
+        neurons, same_codes, closest_tie: of exact replays: neurons replayed, how many of them float64 rounded to the same
+            integers, and the smallest distance to a rounding tie, in steps.
         worst: the largest ratio met (see `Verdict.ratio`).
         witness: the first problem that violates the claim.
     """
@@ -39,6 +52,9 @@ class Summary:
     worst: float = 0.0
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     witness: Problem | None = None
+    neurons: int = 0
+    same_codes: int = 0
+    closest_tie: float = float("inf")
 
     @property
     def outcome(self) -> Outcome:
@@ -48,9 +64,13 @@ class Summary:
                 return outcome
         return Outcome.NOT_APPLICABLE
 
-    def add(self, verdict: Verdict) -> None:
-        """Count one verdict."""
+    def add(self, verdict: Verdict, replayed: Replayed | None = None) -> None:
+        """Count one verdict, and its exact replay where there was one."""
         self.outcomes[verdict.outcome] += 1
+        if replayed is not None:
+            self.neurons += replayed.neurons
+            self.same_codes += replayed.same_codes
+            self.closest_tie = min(self.closest_tie, replayed.closest_tie)
         if verdict.outcome is Outcome.NOT_APPLICABLE:
             return
         self.tried += 1
@@ -60,12 +80,13 @@ class Summary:
 
 
 def campaign(ids: Iterable[str] | None = None, examples: int = 500, seed: int = 0, workers: int = -1,
-             claims_file: str | None = None) -> Iterator[tuple[float, list[Summary]]]:
+             claims_file: str | None = None, exact: bool = False) -> Iterator[tuple[float, list[Summary]]]:
     """Check every claim on at least `examples` problems to which it applies; yields (share done, summaries) after each batch.
 
     One drawn problem serves all claims; a claim whose hypotheses it misses gets it mended where that is easily done. Claims that
     still came short get more problems. Every draw depends on (seed, its number) alone. Intervals are at a simultaneous 99% level
-    over all tests of the run, so a run with true claims reports a violation with probability at most 1%.
+    over all tests of the run, so a run with true claims reports a violation with probability at most 1%. `exact` replays smaller
+    problems in rational and ball arithmetic instead, with no tolerance and no false alarm.
     """
     chosen = select(None if ids is None else list(ids))
     summaries = {made.id: Summary(made) for made in chosen}
@@ -75,31 +96,34 @@ def campaign(ids: Iterable[str] | None = None, examples: int = 500, seed: int = 
         short = [made.id for made in chosen if turn == 0 or (made.examples is None and summaries[made.id].tried < examples)]
         starts = range(turn * examples, (turn + 1) * examples, BATCH) if short else ()
         batches = joblib.Parallel(n_jobs=workers, return_as="generator")(
-            joblib.delayed(_batch)(short, seed, range(start, min(start + BATCH, (turn + 1) * examples)), confidence, claims_file)
+            joblib.delayed(_batch)(short, seed, range(start, min(start + BATCH, (turn + 1) * examples)), confidence, claims_file, exact)
             for start in starts
         )
         for verdicts in batches:
-            for name, verdict in verdicts:
+            for name, verdict, replayed in verdicts:
                 if turn == 0 or summaries[name].tried < examples:
-                    summaries[name].add(verdict)
+                    summaries[name].add(verdict, replayed)
             needed = [min(summary.claim.examples or examples, examples) for summary in summaries.values()]
             done = sum(min(summary.tried, need) for summary, need in zip(summaries.values(), needed, strict=True))
             yield done / sum(needed), list(summaries.values())
 
 
-def _batch(ids: list[str], seed: int, numbers: range, confidence: float, claims_file: str | None) -> list[tuple[str, Verdict]]:
+Checked = tuple[str, Verdict, Replayed | None]
+
+
+def _batch(ids: list[str], seed: int, numbers: range, confidence: float, claims_file: str | None, exact: bool) -> list[Checked]:
     with threadpool_limits(limits=1):
         if claims_file:
             load_claims(claims_file)
-        return [pair for number in numbers for pair in _verdicts(select(ids), seed, number, confidence)]
+        return [pair for number in numbers for pair in _verdicts(select(ids), seed, number, confidence, exact)]
 
 
-def _verdicts(chosen: list[Claim], seed: int, number: int, confidence: float) -> Iterator[tuple[str, Verdict]]:
+def _verdicts(chosen: list[Claim], seed: int, number: int, confidence: float, exact: bool) -> Iterator[Checked]:
     """The verdicts of one drawn problem, run in every way that some claim is about."""
-    drawn = draw_problem(np.random.default_rng([seed, number]))
+    drawn = draw_problem(np.random.default_rng([seed, number]), EXACT_LARGEST if exact else LARGEST)
     ways: dict[tuple[str, str, str, bool], Problem] = {}
     for made in chosen:
-        if made.examples is not None and number >= made.examples:
+        if (made.examples is not None and number >= made.examples) or (exact and made.kind is Kind.PREDICTION):
             continue
         rounding = made.rounding or ROUNDINGS[number % 2]
         if made.draw is not None:
@@ -111,7 +135,11 @@ def _verdicts(chosen: list[Claim], seed: int, number: int, confidence: float) ->
                 plain = drawn if mismatched else drawn.but(X_quantized=None)
                 ways[way] = plain.but(algorithm=way[0], form=way[1], rounding=way[2])
             problem = mended(made, ways[way])
-        yield made.id, check(problem, [made.id], confidence=confidence, draws=DRAWS)[made.id]
+        if exact:
+            report = check_exact(problem, [made.id])
+            yield made.id, report.verdicts[made.id], Replayed(problem.K, int(report.same_codes.sum()), float(report.tie_distances.min()))
+        else:
+            yield made.id, check(problem, [made.id], confidence=confidence, draws=DRAWS)[made.id], None
 
 
 def mended(made: Claim, problem: Problem) -> Problem:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .claim import Claim, select
+from .claim import Claim, Kind, select
 from .law import LAW_KINDS, law_verdict
 from .problem import Problem, run
 from .verdict import CONFIDENCE, Outcome, Verdict, decide
@@ -24,8 +24,8 @@ def check(problem: Problem, ids: Iterable[str] | None = None, algorithm: Runner 
         ids: claim ids; None for all registered ones.
         algorithm: what computes a result from a problem; hand in a program of your own to have it checked.
         confidence: level of the intervals of probability claims and expectations.
-        draws: how many stochastic runs of the first neuron those claims are checked on (up to 12 features: all 2^N rounding
-            paths); 0: the neurons of the one result are the draws.
+        draws: how many stochastic runs those claims are checked on, of the first neuron to which they apply (up to 12 features:
+            all 2^N rounding paths, unless `algorithm` is your own); 0: the neurons of the one result are the draws.
 
     Returns:
         dict from claim id to Verdict, in registry order.
@@ -76,6 +76,12 @@ def _verdict(claim: Claim, problem: Problem, algorithm: Runner, result, confiden
     if not applies.any():
         return Verdict(Outcome.NOT_APPLICABLE, advice="; ".join(notes))
     if draws and claim.kind in LAW_KINDS:
-        return law_verdict(claim, problem, draws, algorithm, confidence)
+        return law_verdict(claim, problem, draws, algorithm, confidence, neuron=int(np.argmax(applies)))
     verdict = decide(claim, problem, claim(problem, result), result.saturated.any(axis=0), applies, confidence)
+    if np.isnan(verdict.ratio) and claim.kind is not Kind.PREDICTION and not _finite(result):
+        verdict = replace(verdict, outcome=Outcome.VIOLATED, advice="the result holds entries that are no finite numbers", witness=problem)
     return replace(verdict, advice="; ".join(filter(None, [*notes, verdict.advice])))
+
+
+def _finite(result) -> bool:
+    return bool(np.isfinite(result.weights).all() and np.isfinite(result.rounding_errors).all())

@@ -108,6 +108,10 @@ def claim(**fields: object) -> Callable[[Callable], Claim]:
     def register(evaluate: Callable) -> Claim:
         package = evaluate.__module__.rpartition(".")[0]
         chapter = package.rpartition(".")[2] if package.endswith(CHAPTERS) else "your own"
+        for name, accepted in (("origin", Origin), ("kind", Kind)):
+            if fields.get(name) not in list(accepted):
+                raise reject(name, fields.get(name), "one of " + ", ".join(repr(word.value) for word in accepted))
+            fields[name] = accepted(fields[name])
         made = Claim(evaluate=evaluate, chapter=chapter, **fields)
         known = _registry.get(made.id)
         if known is not None and known.evaluate.__code__.co_filename != evaluate.__code__.co_filename:

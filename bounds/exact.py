@@ -396,12 +396,13 @@ class ExactReport:
 
     Attributes:
         verdicts: by claim id; no tolerance anywhere.
-        same_codes: (K,) whether the float64 run made the same integers.
+        same_codes: (K,) whether the float64 run made the same integers; False where float64 refuses the problem (dependent
+            live columns without damping).
         tie_distances: (K,) smallest distance to a rounding tie, in steps.
     """
 
     verdicts: dict[str, Verdict]
-    same_codes: np.ndarray | None
+    same_codes: np.ndarray
     tie_distances: np.ndarray
 
 
@@ -420,10 +421,12 @@ def check_exact(problem: Problem, ids: Iterable[str] | None = None) -> ExactRepo
     """
     view = ExactProblem(problem)
     result = view.result
-    same = None
-    if view.algorithm != "optq" or not view.factorization.dependent:
-        same = (problem.result.codes == result.codes).all(axis=0)
+    rounded = "result" in problem.__dict__ or problem.algorithm not in ("optq", "qronos") or not view.factorization.dependent
+    same = (problem.result.codes == result.codes).all(axis=0) if rounded else np.zeros(problem.K, dtype=bool)
     verdicts = {claim.id: _verdict(claim, view, result) for claim in select(ids)}
+    for name, verdict in verdicts.items():
+        if verdict.outcome is Outcome.VIOLATED:
+            verdicts[name] = replace(verdict, witness=problem)
     return ExactReport(verdicts, same, result.tie_distances)
 
 
@@ -496,18 +499,26 @@ def _law(claim: Claim, view: ExactProblem) -> Verdict:
             return Evaluation(np.asarray(measured, dtype=object) @ weights, bound[..., 0])
 
         return _decide(mean, replace(claim, kind=Kind.UPPER, about_neurons=False), np.ones(1, dtype=bool))
-    saturated = result.saturated.any(axis=0)
+    return _failure_verdict(claim, paths, result, weights, view.failure_probability)
 
-    def failure() -> Evaluation:
-        evaluation = claim(paths, result)
-        measured, bound = np.broadcast_arrays(np.atleast_2d(evaluation.measured), np.atleast_2d(evaluation.bound))
-        probability = [
-            sum((weight for a, b, s, weight in zip(row, level, saturated, weights, strict=True) if not s and not a <= b), fmpq(0))
-            for row, level in zip(measured, bound, strict=True)
-        ]
-        return Evaluation(np.array(probability, dtype=object), np.full(len(probability), view.failure_probability, dtype=object))
 
-    return _decide(failure, replace(claim, kind=Kind.UPPER, about_neurons=False), np.ones(1, dtype=bool))
+def _failure_verdict(claim: Claim, paths: ExactProblem, result: ExactResult, weights: np.ndarray, p: fmpq) -> Verdict:
+    """Certain failures weigh more than p: violated; possible failures weigh at most p: holds; else undecided."""
+    counted = ~result.saturated.any(axis=0)
+    for precision in PRECISIONS:
+        with ctx.workprec(precision):
+            evaluation = claim(paths, result)
+            pairs = np.broadcast_arrays(np.atleast_2d(evaluation.measured), np.atleast_2d(evaluation.bound))
+            rows = list(zip(*pairs, strict=True))
+            certain = [sum((w for a, b, c, w in zip(*row, counted, weights, strict=True) if c and a > b), fmpq(0)) for row in rows]
+            possible = [sum((w for a, b, c, w in zip(*row, counted, weights, strict=True) if c and not a <= b), fmpq(0)) for row in rows]
+            floats = as_float(np.array(possible, dtype=object)), float(as_float(np.array([p], dtype=object))[0])
+        if max(certain) > p or max(possible) <= p:
+            break
+    outcome = Outcome.VIOLATED if max(certain) > p else Outcome.HOLDS if max(possible) <= p else Outcome.UNDECIDED
+    worst = float(floats[0].max())
+    return Verdict(outcome, floats[0], np.array([floats[1]]), worst / floats[1], floats[1] - worst, "all paths enumerated",
+                   draws=len(weights), interval=(float(as_float(np.array([max(certain)], dtype=object))[0]), worst))
 
 
 def _path_weights(paths: ExactProblem, result: ExactResult) -> np.ndarray:

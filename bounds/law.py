@@ -17,34 +17,37 @@ LAW_KINDS = (Kind.PROBABILITY, Kind.EXPECTATION)
 ROUNDING_SLACK = 1e-9  # sums of 2^N products of N probabilities, each right to a few eps
 
 
-def law_verdict(claim: Claim, problem: Problem, draws: int, algorithm=run, confidence: float = CONFIDENCE) -> Verdict:
-    """The verdict of a probability claim or an expectation on the first neuron of a problem.
+def law_verdict(claim: Claim, problem: Problem, draws: int, algorithm=run, confidence: float = CONFIDENCE,
+                neuron: int = 0) -> Verdict:
+    """The verdict of a probability claim or an expectation on one neuron of a problem.
 
     Arguments:
         claim: of kind PROBABILITY or EXPECTATION; its hypotheses are not looked at here.
-        draws: how many independent runs to make above `ENUMERABLE` features.
+        draws: how many independent runs to make above `ENUMERABLE` features, and of an `algorithm` that is not the
+            project's own: enumeration would replace the very draws that may be at fault.
+        neuron: whose runs they are.
 
     >>> problem = Problem(np.eye(2), np.full((2, 1), 0.3), Grid(step=1.0), rounding="stochastic")
     >>> verdict = law_verdict(claims()["sto-optq-l2"], problem, draws=100)
     >>> round(verdict.ratio, 2), verdict.outcome.value
     (0.84, 'holds')
     """
-    if problem.N <= ENUMERABLE:
-        repeated, result, weights = _paths(problem, algorithm)
+    if problem.N <= ENUMERABLE and algorithm is run:
+        repeated, result, weights = _paths(problem, neuron)
         return _exact(claim, repeated, claim(repeated, result), result.saturated.any(axis=0), weights)
-    blocks = draws_of(problem, draws, algorithm)
+    blocks = draws_of(problem, draws, algorithm, neuron)
     evaluation = _joined([claim(_at(repeated, problem), result) for repeated, result in blocks])
     saturated = np.concatenate([result.saturated.any(axis=0) for _, result in blocks])
     return decide(claim, problem, evaluation, saturated, np.ones(len(saturated), dtype=bool), confidence)
 
 
-def _paths(problem: Problem, algorithm) -> tuple:
-    return problem.remember(f"paths {id(algorithm)}", None, lambda: every_path(problem, 0, algorithm))
+def _paths(problem: Problem, neuron: int) -> tuple:
+    return problem.remember(f"paths {neuron}", None, lambda: every_path(problem, neuron))
 
 
-def draws_of(problem: Problem, draws: int, algorithm=run) -> list[tuple]:
-    """Blocks of independent runs of the first neuron (see `monte_carlo`), kept so that claims share them."""
-    return problem.remember(f"draws {draws} {id(algorithm)}", None, lambda: list(monte_carlo(problem, 0, draws, algorithm)))
+def draws_of(problem: Problem, draws: int, algorithm=run, neuron: int = 0) -> list[tuple]:
+    """Blocks of independent runs of one neuron (see `monte_carlo`), kept so that claims share them."""
+    return problem.remember(f"draws {neuron} {draws}", algorithm, lambda: list(monte_carlo(problem, neuron, draws, algorithm)))
 
 
 def _at(repeated: Problem, problem: Problem) -> Problem:
@@ -63,7 +66,7 @@ def _joined(parts: list[Evaluation]) -> Evaluation:
 
 def _exact(claim: Claim, problem: Problem, evaluation: Evaluation, saturated: np.ndarray, weights: np.ndarray) -> Verdict:
     if claim.kind is Kind.PROBABILITY:
-        failed = (np.asarray(evaluation.measured) > evaluation.bound) & ~saturated
+        failed = ~(np.asarray(evaluation.measured) <= evaluation.bound) & ~saturated  # no number is a failure too
         probability = float(np.max(failed @ weights))
         p = problem.failure_probability
         outcome = Outcome.HOLDS if probability <= p + ROUNDING_SLACK else Outcome.VIOLATED

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..algorithms import Factorization, Grid, Result, factorize, gpfq, optq, qronos, round_to_nearest
-from ..algorithms.arguments import as_matrix, as_seed, choose, reject
+from ..algorithms.arguments import as_matrix, as_nonnegative, as_seed, choose, reject
 from ..algorithms.factorization import RowSource
 from ..algorithms.grid import Alphabet
 from ..algorithms.ordering import resolve_ordering
@@ -85,10 +85,13 @@ class Problem:
         choose("algorithm", self.algorithm, ALGORITHMS)
         choose("form", self.form, FORMS)
         choose("rounding", self.rounding, ROUNDINGS)
-        as_seed("seed", self.seed)
+        if not isinstance(self.damping, str):
+            object.__setattr__(self, "damping", as_nonnegative("damping", self.damping))
+        object.__setattr__(self, "seed", as_seed("seed", self.seed))
         p = self.failure_probability
-        if isinstance(p, (bool, str)) or not 0 < p < 1:
+        if isinstance(p, bool) or np.ndim(p) != 0 or np.asarray(p).dtype.kind not in "fiu" or not 0 < p < 1:
             raise reject("failure_probability", p, "a number strictly between 0 and 1")
+        object.__setattr__(self, "failure_probability", float(p))
 
     @property
     def m(self) -> int:
@@ -113,11 +116,11 @@ class Problem:
     @cached_property
     def factorization(self) -> Factorization:
         """Of the calibration matrix; the claims read this one, never the algorithm's own."""
-        return factorize(self.calibration, self.damping, self.ordering)
+        return factorize(self.calibration, self.damping, self.order if self.algorithm == "gpfq" else self.ordering)
 
     @cached_property
     def order(self) -> np.ndarray:
-        """(N,) original index of the feature processed at each step; path following needs no factorization for it."""
+        """(N,) original index of the feature processed at each step; path following orders without damping or factorization."""
         if self.algorithm == "gpfq" and "factorization" not in self.__dict__:
             return resolve_ordering(self.ordering, RowSource.of(self.calibration), 0.0)
         return self.factorization.order
@@ -147,7 +150,8 @@ class Problem:
     def but(self, **changes: object) -> Problem:
         """The same problem with some arguments changed; keeps what was computed where that does not depend on them."""
         other = replace(self, **changes, _memo=self._memo if changes.keys() == {"failure_probability"} else {})
-        if not {"X", "X_quantized", "damping", "ordering"} & changes.keys() and "factorization" in self.__dict__:
+        reordered = isinstance(self.ordering, str) and (self.algorithm == "gpfq") != (other.algorithm == "gpfq")
+        if not {"X", "X_quantized", "damping", "ordering"} & changes.keys() and "factorization" in self.__dict__ and not reordered:
             other.__dict__["factorization"] = self.factorization
         if changes.keys() == {"failure_probability"} and "result" in self.__dict__:
             other.__dict__["result"] = self.result

@@ -134,10 +134,10 @@ def _probability(problem: Problem, evaluation: Evaluation, saturated: np.ndarray
     """Neurons are independent draws; a saturated one counts as no failure, and none is dropped."""
     p = problem.failure_probability
     measured, bound = np.broadcast_arrays(evaluation.measured, evaluation.bound)
-    failed = (measured > bound) & ~saturated
+    failed = ~(measured <= bound) & ~saturated  # no number is a failure too
     draws = measured.shape[-1]
     failures = int(failed.sum(axis=-1).max())
-    low, high = binomial_interval(failures, draws, confidence)
+    low, high = binomial_interval(failures, draws, _simultaneous(confidence, measured))
     found = np.where(saturated, 0.0, ratios(Kind.UPPER, evaluation))
     worst = float(np.max(np.quantile(found, 1 - p, axis=-1, method="inverted_cdf")))
     outcome = Outcome.VIOLATED if low > p else Outcome.HOLDS if high <= p else Outcome.UNDECIDED
@@ -152,7 +152,7 @@ def _expectation(problem: Problem, evaluation: Evaluation, confidence: float) ->
     draws = found.shape[-1]
     ceiling = np.inf if evaluation.ceiling is None else np.max(_quotient(evaluation.ceiling, evaluation.bound), axis=-1)
     mean = found.mean(axis=-1)
-    log_term = np.log(4 / (1 - confidence))
+    log_term = np.log(4 / (1 - _simultaneous(confidence, found)))
     variance = found.var(axis=-1, ddof=1) if draws > 1 else np.full_like(mean, np.inf)
     width = np.sqrt(2 * variance * log_term / draws) + 7 * ceiling * log_term / (3 * max(draws - 1, 1))
     low, high = float((mean - width).max()), float((mean + width).max())
@@ -160,6 +160,11 @@ def _expectation(problem: Problem, evaluation: Evaluation, confidence: float) ->
     advice = f"{draws} draws leave the interval [{max(low, 0):.2g}, {high:.2g}] around 1" if outcome is Outcome.UNDECIDED else ""
     return Verdict(outcome, evaluation.measured, evaluation.bound, float(mean.max()), 1 - low, advice,
                    problem if outcome is Outcome.VIOLATED else None, None, draws, (max(low, 0.0), high))
+
+
+def _simultaneous(confidence: float, entries: np.ndarray) -> float:
+    """The level at which each inequality of a statement is tested, so that all of them together keep `confidence`."""
+    return 1 - (1 - confidence) * entries.shape[-1] / entries.size
 
 
 def _prediction(evaluation: Evaluation) -> Verdict:

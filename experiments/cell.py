@@ -89,14 +89,21 @@ def _facts(problem: Problem) -> dict:
         "rtn_reconstruction": float(squares(problem.calibration @ (problem.W - rtn.weights)).sum()),
         "rtn_damped_error": float(damped_error_squared(problem, rtn).sum()),
         "saturated_share": float(result.saturated.mean()),
+        "unsaturated_neurons": float((~result.saturated.any(axis=0)).mean()),
     }
 
 
 def _chosen(cell: Cell, own: list[str]) -> list[Claim]:
-    """The cell's claims that are about its algorithm and rounding; what other studies loaded into this process is not seen."""
+    """The cell's claims: about its algorithm and rounding, and about the law of a run where runs are drawn, else about the run.
+
+    What other studies loaded into this process is not seen.
+    """
     known = available_claims(own)
     wanted = [made for made in known.values() if not made.fixed] if cell.claims == ("all",) else [known[name] for name in cell.claims]
-    return [made for made in wanted if cell.algorithm in made.algorithms and made.rounding in (None, cell.rounding)]
+    return [
+        made for made in wanted
+        if cell.algorithm in made.algorithms and made.rounding in (None, cell.rounding) and (made.kind in LAW_KINDS) == (cell.draws > 0)
+    ]
 
 
 def _claim_rows(cell: Cell, problem: Problem, chosen: list[Claim], facts: dict) -> list[dict]:
@@ -124,11 +131,10 @@ def _verdict_row(made: Claim, verdict: Verdict) -> dict:
 def _drawn_rows(cell: Cell, problem: Problem, chosen: list[Claim]) -> list[dict]:
     """Many stochastic runs of the first neuron: claims about their law at every p, and the empirical tail."""
     facts = {"absolute_damping": problem.factorization.damping, "condition": problem.factorization.condition}
-    lawful = [made for made in chosen if made.kind in LAW_KINDS]
     rows = []
     for p in cell.failure_probability:
         at_p = problem.but(failure_probability=p)
-        for made in lawful:
+        for made in chosen:
             verdict = check(at_p, [made.id], draws=cell.draws)[made.id]
             decided = made.kind is Kind.PROBABILITY and verdict.bound is not None
             level = {"level": float(np.ravel(verdict.bound)[0])} if decided else {}

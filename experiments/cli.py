@@ -86,7 +86,8 @@ def reproduce(output: Annotated[Path, typer.Option(help="Checkout whose table, f
 @app.command()
 def check(
     claim: Annotated[list[str] | None, typer.Option(help="Claim id; may be repeated. Default: all.")] = None,
-    examples: Annotated[int, typer.Option(min=1, help="How many problems to draw.")] = 500,
+    exact: Annotated[bool, typer.Option("--exact", help="Decide in rational and ball arithmetic, on small problems.")] = False,
+    examples: Annotated[int | None, typer.Option(min=1, help="Problems per claim. Default: 500; with --exact 50.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the drawn problems.")] = 0,
     claims: Annotated[Path | None, typer.Option(help="A Python file of your own claims.")] = None,
     witnesses: Annotated[Path, typer.Option(help="Folder for problems that violate a claim.")] = Path("out/witnesses"),
@@ -101,7 +102,8 @@ def check(
     if claims is not None:
         load_claims(claims)
     select_claims(claim)
-    batches = campaign(claim, examples, seed, workers, None if claims is None else str(claims))
+    examples = examples or (50 if exact else 500)
+    batches = campaign(claim, examples, seed, workers, None if claims is None else str(claims), exact)
     with tqdm(total=100, desc="check", unit="%", disable=as_json) as progress:
         for share, latest in batches:
             progress.update(round(100 * share) - progress.n)
@@ -110,18 +112,21 @@ def check(
         if summary.witness is not None:
             witnesses.mkdir(parents=True, exist_ok=True)
             summary.witness.save(witnesses / f"{summary.claim.id}.npz")
-    _print_checked(summaries, examples, seed, witnesses, as_json)
+    _print_checked(summaries, examples, seed, witnesses, as_json, exact)
     raise typer.Exit(int(any(summary.witness is not None for summary in summaries)))
 
 
-def _print_checked(summaries: list, examples: int, seed: int, witnesses: Path, as_json: bool) -> None:
+def _print_checked(summaries: list, examples: int, seed: int, witnesses: Path, as_json: bool, exact: bool) -> None:
     if as_json:
         rows = [
             {"id": s.claim.id, "origin": s.claim.origin, "kind": s.claim.kind, "tried": s.tried, "worst": _finite(s.worst),
              "outcome": s.outcome, "outcomes": s.outcomes, "witness": str(witnesses / f"{s.claim.id}.npz") if s.witness else None}
             for s in summaries
         ]
-        typer.echo(json.dumps({"examples": examples, "seed": seed, "claims": rows}, indent=2, allow_nan=False))
+        for row, s in zip(rows, summaries, strict=True):
+            if exact:
+                row |= {"neurons": s.neurons, "same_codes": s.same_codes, "closest_tie": _finite(s.closest_tie)}
+        typer.echo(json.dumps({"examples": examples, "seed": seed, "exact": exact, "claims": rows}, indent=2, allow_nan=False))
         return
     width = max(len(s.claim.id) for s in summaries)
     typer.echo(f"{'claim':<{width}}  {'origin':<9}  {'kind':<22}  {'tried':>5}  {'worst':>9}  outcome")
@@ -129,6 +134,11 @@ def _print_checked(summaries: list, examples: int, seed: int, witnesses: Path, a
         counts = ", ".join(f"{count} {outcome}" for outcome, count in s.outcomes.items() if count and outcome is not s.outcome)
         line = f"{s.claim.id:<{width}}  {s.claim.origin:<9}  {s.claim.kind:<22}  {s.tried:>5}  {s.worst:>9.3g}  {s.outcome}"
         typer.echo(line + (f" ({counts})" if counts else "") + (f", witness in {witnesses / s.claim.id}.npz" if s.witness else ""))
+    if exact:
+        neurons, same, tie = sum(s.neurons for s in summaries), sum(s.same_codes for s in summaries), min(s.closest_tie for s in summaries)
+        typer.echo("worst: measured/bound (identities: relative residual; probabilities: failure probability / p), with no tolerance")
+        typer.echo(f"float64 made the same integers on {same} of {neurons} neurons, none closer than {tie:.2g} steps to a rounding tie")
+        return
     typer.echo("worst: measured/bound (identities: relative residual; probabilities: at the (1 - p)-quantile)")
 
 

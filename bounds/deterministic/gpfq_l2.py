@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..arithmetic import maximum
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import matched_inputs, nonzero_columns, unsaturated
 from ..measure import own_errors, squares, undamped_pivots_squared
@@ -23,17 +24,20 @@ from ..measure import own_errors, squares, undamped_pivots_squared
 def gpfq_l2(problem, result) -> Evaluation:
     r"""The output error of GPFQ below a quarter of the squared steps weighted by the column norms, upper bound, deterministic.
 
-    Setting: nearest rounding, no saturated step, no zero column, X_quantized = X. First row: the error; second row: OPTQ's bound
-    at damping 0, :math:`\frac14\sum_j\delta_j^2 d_j^2`, against the same.
+    Setting: nearest rounding, no saturated step, no zero column, X_quantized = X. Rows: the error; OPTQ's bound at damping 0,
+    :math:`\frac14\sum_j\delta_j^2 d_j^2`, against the same; the largest step times pivot against the largest step times column
+    norm (squares), which is why stochastic OPTQ's level at damping 0 is never above SPFQ's (`spfq-linf`).
 
-    Origin: classical. Arguments: problem and result of GPFQ. Returns: (2, K), squared units of the outputs.
+    Origin: classical. Arguments: problem and result of GPFQ. Returns: (3, K), squared units of the outputs.
     Errors: none of its own.
 
     >>> problem = Problem(np.array([[2.0, 1.0], [1.0, 3.0]]), np.array([[0.4], [0.6]]), Grid(step=1.0), algorithm="gpfq")
     >>> check(problem, ["gpfq-l2"])["gpfq-l2"].outcome.value
     'holds'
     """
-    X = problem.calibration[:, problem.order]
-    bound = squares(X) @ problem.steps**2 / 4
-    optq_bound = undamped_pivots_squared(problem) @ problem.steps**2 / 4
-    return Evaluation(np.stack([squares(own_errors(problem, result)), optq_bound]), np.stack([bound, bound]))
+    norms, pivots = squares(problem.calibration[:, problem.order]), undamped_pivots_squared(problem)
+    weighted = problem.steps**2
+    bound = norms @ weighted / 4
+    largest, largest_pivot = (maximum(weighted * sizes[:, None]) for sizes in (norms, pivots))
+    measured = [squares(own_errors(problem, result)), pivots @ weighted / 4, largest_pivot]
+    return Evaluation(np.stack(measured), np.stack([bound, bound, largest]))

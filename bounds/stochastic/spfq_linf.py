@@ -7,7 +7,7 @@ import numpy as np
 from ..arithmetic import maximum, sqrt
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import matched_inputs, one_step_per_neuron
-from ..measure import squares, undamped_pivots_squared
+from ..measure import squares
 from .levels import hoeffding_factor, largest_error, paper_factor
 
 
@@ -27,19 +27,16 @@ def spfq_linf(problem, result) -> Evaluation:
     r"""The largest output error of SPFQ, upper bounds with probability at least 1 - p, per neuron.
 
     Setting: stochastic rounding, one step per neuron, X_quantized = X, no saturated step (a saturated draw counts as no failure).
-    Rows: the error at the classical level, the error at the level of Hoeffding's argument (ours), and stochastic OPTQ's undamped
-    level against the classical one.
+    Rows: the classical level, the level of Hoeffding's argument (ours). Stochastic OPTQ's level at damping 0 is never above the
+    classical one because no pivot exceeds its column's norm, which `gpfq-l2` checks.
 
-    Origin: classical. Arguments: problem and result of SPFQ. Returns: (3, K), units of the outputs. Errors: none of its own.
+    Origin: classical. Arguments: problem and result of SPFQ. Returns: (2, K), units of the outputs. Errors: none of its own.
 
     >>> problem = Problem(np.eye(2), np.full((2, 1), 0.3), Grid(step=1.0), algorithm="gpfq", rounding="stochastic")
     >>> check(problem, ["spfq-linf"], draws=100)["spfq-linf"].outcome.value
     'holds'
     """
-    norms = squares(problem.calibration)
-    largest = problem.steps[0] * sqrt(maximum(norms))
-    pivots = undamped_pivots_squared(problem)
-    optq = problem.steps[0] * sqrt(maximum(np.where(pivots < norms[problem.order], pivots, norms[problem.order])))
-    paper, hoeffding = paper_factor(problem, problem.m), hoeffding_factor(problem, problem.m)
+    largest = problem.steps[0] * sqrt(maximum(squares(problem.calibration)))
+    factors = paper_factor(problem, problem.m), hoeffding_factor(problem, problem.m)
     error = largest_error(problem, result)
-    return Evaluation(np.stack([error, error, optq * paper]), np.stack([largest * paper, largest * hoeffding, largest * paper]))
+    return Evaluation(np.stack([error, error]), np.stack([largest * factor for factor in factors]))

@@ -98,13 +98,14 @@ def test_code_version_changes_with_a_byte_of_any_source(copied_rooms, file):
 
 def test_code_version_changes_when_a_source_comes_goes_or_moves(copied_rooms):
     versions = [store.code_version()]
-    new, moved = copied_rooms / "bounds" / "new.py", copied_rooms / "bounds" / "stochastic" / "new.py"
+    new = copied_rooms / "bounds" / "new.py"
     new.write_text("x = 1\n", encoding="utf-8")
     versions.append(store.code_version())
-    new.rename(moved)
-    versions.append(store.code_version())
-    assert len(set(versions)) == 3
-    moved.unlink()
+    for name in ("new_name.py", "stochastic/new.py"):  # the first keeps its place between the other files
+        new = new.rename(copied_rooms / "bounds" / name)
+        versions.append(store.code_version())
+    assert len(set(versions)) == 4
+    new.unlink()
     assert store.code_version() == versions[0]
 
 
