@@ -79,9 +79,10 @@ class RowSource:
         """Lower triangular T (n, n) with T^T T = H, from the QR of the column-reversed stacked matrix."""
         return _square(_qr(self.stacked(order[::-1], damping), mode="r", check_finite=False)[0])[::-1, ::-1]
 
-    def pivot_tolerance(self) -> float:
-        """A pivot this small is rounding noise: max(m, N) eps ||X||_2."""
-        return max(self.samples, len(self.live)) * self._eps * float(self.singular_values.max(initial=0.0))
+    def pivot_tolerance(self, norm: float | None = None) -> float:
+        """A pivot this small is rounding noise: max(m, N) eps ||X||_2 (or another norm's value)."""
+        norm = float(self.singular_values.max(initial=0.0)) if norm is None else norm
+        return max(self.samples, len(self.live)) * self._eps * norm
 
     def smallest_damping(self) -> float:
         """Makes every pivot twice the tolerance; never below the smallest normal number, whose root is still far above it."""
@@ -130,9 +131,10 @@ class GramSource:
         except np.linalg.LinAlgError:
             return np.zeros_like(H)
 
-    def pivot_tolerance(self) -> float:
-        """Cholesky leaves errors of N eps ||X^T X||_2 in the squared pivots."""
-        return float(np.sqrt(len(self.live) * np.finfo(self.gram.dtype).eps * self.largest_eigenvalue()))
+    def pivot_tolerance(self, norm: float | None = None) -> float:
+        """Cholesky leaves errors of N eps ||X||_2^2 (or another norm's value) in the squared pivots."""
+        norm = np.sqrt(self.largest_eigenvalue()) if norm is None else norm
+        return float(np.sqrt(len(self.live) * np.finfo(self.gram.dtype).eps) * norm)
 
     def smallest_damping(self) -> float:
         """Makes every pivot twice the tolerance, on top of what lifts a slightly negative eigenvalue to zero."""
@@ -336,13 +338,29 @@ def _factorize(source: RowSource | GramSource, damping: float | str, ordering: s
     index = np.flatnonzero(live)
     factor = source.lower_factor(order[live], value)
     live_pivots = np.abs(np.diag(factor))
-    if index.size and min(live_pivots.min(), _smallest_singular_value(source, len(index), value)) <= source.pivot_tolerance():
-        raise RankDeficientError(value, source.numerical_rank(), len(index), source.smallest_damping())
+    if not _clearly_independent(source, factor, value):
+        smallest = min(live_pivots.min(), _smallest_singular_value(source, len(index), value))
+        if smallest <= source.pivot_tolerance():
+            raise RankDeficientError(value, source.numerical_rank(), len(index), source.smallest_damping())
     pivots = np.full(N, np.sqrt(value), dtype=factor.dtype)
     pivots[live] = live_pivots
     L = np.eye(N, dtype=factor.dtype)
     L[np.ix_(index, index)] = factor / np.diag(factor)[:, None]
     return Factorization(source, value, damping, order, ordering, pivots, L, live)
+
+
+def _clearly_independent(source: RowSource | GramSource, factor: np.ndarray, damping: float) -> bool:
+    """Whether cheap bounds on both sides already tell the smallest singular value from rounding noise, so that no SVD is needed."""
+    if not len(factor):
+        return True
+    tolerance = 2 * source.pivot_tolerance(float(np.sqrt(source.column_norms_squared.sum())))
+    pivots = np.abs(np.diag(factor))
+    if pivots.min() <= tolerance:
+        return False
+    if np.sqrt(damping) > tolerance:
+        return True
+    inverse = solve_triangular(factor, np.eye(len(factor), dtype=factor.dtype), lower=True, check_finite=False)
+    return bool(tolerance * np.linalg.norm(inverse) < 1)
 
 
 def _smallest_singular_value(source: RowSource | GramSource, live: int, damping: float) -> float:

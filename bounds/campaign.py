@@ -125,11 +125,13 @@ def _verdicts(chosen: list[Claim], seed: int, number: int, confidence: float, ex
     for made in chosen:
         if (made.examples is not None and number >= made.examples) or (exact and made.kind is Kind.PREDICTION):
             continue
-        rounding = made.rounding or ROUNDINGS[number % 2]
+        algorithm, rounding = made.algorithms[number % len(made.algorithms)], made.rounding or ROUNDINGS[number % 2]
+        if algorithm == "round-to-nearest":
+            rounding = ROUNDINGS[0]
         if made.draw is not None:
             problem = made.draw(np.random.default_rng([seed, number])).but(rounding=rounding)
         else:
-            algorithm, mismatched = made.algorithms[number % len(made.algorithms)], mismatched_inputs in made.hypotheses or number % 3 == 0
+            mismatched = mismatched_inputs in made.hypotheses or number % 3 == 0
             way = (algorithm, FORMS[number // 2 % 2], rounding, mismatched)
             if way not in ways:
                 plain = drawn if mismatched else drawn.but(X_quantized=None)

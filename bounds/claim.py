@@ -86,6 +86,11 @@ class Claim:
     about_neurons: bool = True
     chapter: str = ""
 
+    def __post_init__(self):
+        for name in ("hypotheses", "algorithms"):
+            if not isinstance(getattr(self, name), tuple):
+                raise reject(f"{name} of claim {self.id!r}", getattr(self, name), "a tuple (of one: with a comma)")
+
     @property
     def fixed(self) -> bool:
         """Whether the claim is about a construction of its own, whatever problem it is called on."""

@@ -34,6 +34,7 @@ def law_verdict(claim: Claim, problem: Problem, draws: int, algorithm=run, confi
     """
     if problem.N <= ENUMERABLE and algorithm is run:
         repeated, result, weights = _paths(problem, neuron)
+        repeated = _at(repeated, problem)
         return _exact(claim, repeated, claim(repeated, result), result.saturated.any(axis=0), weights)
     blocks = draws_of(problem, draws, algorithm, neuron)
     evaluation = _joined([claim(_at(repeated, problem), result) for repeated, result in blocks])

@@ -84,7 +84,7 @@ class Problem:
         self.grid.alphabet(features, self.W.shape[1])
         choose("algorithm", self.algorithm, ALGORITHMS)
         choose("form", self.form, FORMS)
-        choose("rounding", self.rounding, ROUNDINGS)
+        choose("rounding", self.rounding, ROUNDINGS if self.algorithm != "round-to-nearest" else ROUNDINGS[:1])
         if not isinstance(self.damping, str):
             object.__setattr__(self, "damping", as_nonnegative("damping", self.damping))
         object.__setattr__(self, "seed", as_seed("seed", self.seed))

@@ -8,9 +8,10 @@ number, drawn from a strategy, and left to chance by None.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from ...algorithms import Factorization, Grid
 from ...algorithms.arguments import reject
@@ -19,9 +20,11 @@ from ...algorithms.rounding import ROUNDINGS
 from ..problem import ALGORITHMS, Problem
 
 LARGEST = 8  # features; twice as many samples
+NEURONS = 3
 CONDITION = 2.0**16  # of the factors; heavy-tailed columns multiply it by up to 2**6
 NAMED_ORDERINGS = ("natural", "decreasing-norm", "increasing-norm", "min-pivot")
 UNDAMPED = (0, "none")
+NEAREST_ONLY = "round-to-nearest"
 
 Size = int | st.SearchStrategy | None
 
@@ -33,13 +36,33 @@ def _draw(draw, given: object, default: st.SearchStrategy) -> object:
     return draw(given) if isinstance(given, st.SearchStrategy) else given
 
 
-def _integers(shape: int | tuple, low: int, high: int) -> st.SearchStrategy:
-    return arrays(np.int64, shape, elements=st.integers(low, high))
+def _integers(shape: tuple[int, ...], low: int, high: int) -> st.SearchStrategy[np.ndarray]:
+    """Integer arrays with entries in [low, high], which includes 0; one draw of two bytes per entry, so large arrays are quick.
+
+    What depends on a size draws for the largest there can be and takes a part: smaller sizes then keep the numbers.
+    """
+    size, span = 2 * math.prod(shape), high - low + 1
+
+    def decode(drawn: bytes) -> np.ndarray:
+        values = np.frombuffer(drawn, dtype=">u2").astype(np.int64).reshape(shape) % span
+        return np.where(values > high, values - span, values)
+
+    return st.binary(min_size=size, max_size=size).map(decode)
 
 
-def _reflect(draw, X: np.ndarray) -> np.ndarray:
-    """H X for a product H of at most two Householder reflections, orthogonal whatever is drawn."""
-    for v in draw(st.lists(_integers(len(X), -3, 3), max_size=2)):
+def _sometimes(strategy: st.SearchStrategy, otherwise: object) -> st.SearchStrategy:
+    """The strategy in one draw of four, else (and when shrunk) a fixed value."""
+    return st.sampled_from([False, False, False, True]).flatmap(lambda chosen: strategy if chosen else st.just(otherwise))
+
+
+def _reflect(draw, X: np.ndarray, most: int) -> np.ndarray:
+    """H X for a product H of at most two Householder reflections, orthogonal whatever is drawn; X has at most `most` rows.
+
+    Their vectors are folded to the length of X, so that they stay apart from zero when X gets fewer rows.
+    """
+    count = draw(st.sampled_from([0, 1, 2, 2]))
+    for drawn in draw(_integers((2, most), -3, 3))[:count]:
+        v = np.bincount(np.arange(most) % len(X), weights=drawn)
         if v.any():
             X = X - np.outer(2 * v / (v @ v), v @ X)
     return X
@@ -70,21 +93,24 @@ def calibration_matrices(draw, samples: Size = None, features: Size = None, larg
            [0., 0.]])
     """
     N = _draw(draw, features, st.integers(1, largest))
-    m = _draw(draw, samples, st.integers(N if independent else 1, 2 * max(largest, N)))
+    widest = max(largest, N)
+    m = _draw(draw, samples, st.integers(N if independent else 1, 2 * widest))
+    longest = max(2 * widest, m)
     if independent and m < N:
         raise reject("samples", m, f"at least {N} samples for {N} independent features")
-    rank = N if independent else min(m, N) - draw(st.integers(0, min(m, N) - 1))
-    exponents = draw(_integers(rank, 0, int(np.log2(condition))))
+    rank = N if independent else min(m, N) - draw(_sometimes(st.integers(0, min(m, N) - 1), 0))
+    spread = int(np.log2(condition))
+    exponents = draw(_integers((widest,), 0, draw(st.sampled_from([0, spread // 4, spread]))))[:rank]
     X = np.zeros((m, N))
     X[range(rank), range(rank)] = 2.0**-exponents
-    X = _reflect(draw, _reflect(draw, X).T).T
+    X = _reflect(draw, _reflect(draw, X, longest).T, widest).T
     X = np.rint(X * 2**10 * condition) / (2**10 * condition)
-    X = X * 2.0 ** draw(st.just(np.zeros(N, dtype=np.int64)) | _integers(N, 0, 6))
+    X = X * 2.0 ** draw(_sometimes(_integers((widest,), 0, 6), np.zeros(widest)))[:N]
     column = st.integers(0, N - 1)
     if not independent:
-        for target, source in draw(st.lists(st.tuples(column, column), max_size=2)):
+        for target, source in draw(_sometimes(st.lists(st.tuples(column, column), min_size=1, max_size=2), [])):
             X[:, target] = X[:, source]
-    X[:, draw(st.lists(column, max_size=2))] = 0
+    X[:, draw(_sometimes(st.lists(column, min_size=1, max_size=2), []))] = 0
     return X * 2.0 ** draw(st.integers(-4, 4))
 
 
@@ -107,13 +133,19 @@ def mismatched_pairs(draw, samples: Size = None, features: Size = None, largest:
     X = draw(calibration_matrices(samples, features, largest, condition, independent))
     m, N = X.shape
     epsilon = draw(st.sampled_from([0.0, *(2.0**-k for k in range(11))]))
-    u, v = draw(_integers(m, -2, 2)), draw(_integers(m, -2, 2))
+    widest = max(largest, N)
+    u, v = draw(_integers((2, max(2 * widest, m)), -2, 2))[:, :m]
     size = max(1.0, float(np.sqrt((u @ u) * (v @ v))))
     turned = X + epsilon / size * (np.outer(u, v @ X) - np.outer(v, u @ X))
-    X_quantized = turned * (1 + epsilon * draw(_integers(N, -4, 4)) / 8)
+    X_quantized = turned * (1 + epsilon * draw(_integers((widest,), -4, 4))[:N] / 8)
     for matrix in (X, X_quantized):
-        matrix[:, draw(st.lists(st.integers(0, N - 1), max_size=1))] = 0
+        matrix[:, draw(_sometimes(st.lists(st.integers(0, N - 1), max_size=1), []))] = 0
     return X, X_quantized
+
+
+def _part(draw, N: int, K: int, low: int, high: int) -> np.ndarray:
+    """Integers (N, K) that stay the same when N or K shrinks."""
+    return draw(_integers((max(LARGEST, N), max(NEURONS, K)), low, high))[:N, :K]
 
 
 @st.composite
@@ -128,9 +160,9 @@ def weights(draw, features: Size = None, neurons: Size = None, largest: int = LA
     array([[0. ],
            [0.5]])
     """
-    shape = _draw(draw, features, st.integers(1, largest)), _draw(draw, neurons, st.integers(1, 3))
+    N, K = _draw(draw, features, st.integers(1, largest)), _draw(draw, neurons, st.integers(1, NEURONS))
     quantum = draw(st.sampled_from([2, 256]))
-    return draw(_integers(shape, -8 * quantum, 8 * quantum)) / quantum
+    return _part(draw, N, K, -8 * quantum, 8 * quantum) / quantum
 
 
 @st.composite
@@ -151,10 +183,10 @@ def weights_near_ties(draw, factorization: Factorization, grid: Grid, neurons: S
     array([[0.25],
            [0.25]])
     """
-    N, K = factorization.features, _draw(draw, neurons, st.integers(1, 3))
+    N, K = factorization.features, _draw(draw, neurons, st.integers(1, NEURONS))
     alphabet = grid.alphabet(N, K).reordered(factorization.order)
-    codes = np.clip(draw(_integers((N, K), -8, 8)), alphabet.low, alphabet.high)
-    signs = 1 - 2 * draw(_integers((N, K), 0, 1))
+    codes = np.clip(_part(draw, N, K, -8, 8), alphabet.low, alphabet.high)
+    signs = 1 - 2 * _part(draw, N, K, 0, 1)
     near = 1 - 2.0 ** -draw(st.integers(1, 12))
     W = np.empty((N, K))
     W[factorization.order] = alphabet.step * codes + factorization.M @ (alphabet.step / 2 * signs * near)
@@ -174,15 +206,17 @@ def grids(draw, features: int, neurons: int, finite: bool | None = None) -> Grid
     >>> from hypothesis import find
     >>> grid = find(grids(2, 3, finite=True), lambda grid: True)
     >>> print(grid.step, grid.low, grid.high)
-    1.0 0 0
+    [[1.]] [[0]] [[0]]
     """
-    shapes = [(), (1, neurons), (features, 1), (features, neurons)]
-    exponents, thirds = (draw(_integers(draw(st.sampled_from(shapes)), low, high)) for low, high in ((0, 3), (0, 1)))
-    step = 2.0 ** np.where(exponents == 3, 2, -exponents) * np.where(thirds == 1, 0.75, 1.0)
+    shapes = {"one": (1, 1), "neurons": (1, neurons), "features": (features, 1), "weights": (features, neurons)}
+
+    def laid(kinds: list[str], low: int, high: int) -> np.ndarray:
+        return _part(draw, *shapes[draw(st.sampled_from(kinds))], low, high)
+
+    step = np.array([1, 0.5, 0.25, 0.125, 2, 4, 0.75, 1.5])[laid(list(shapes), 0, 7)]
     if not _draw(draw, finite, st.booleans()):
         return Grid(step)
-    shape = draw(st.sampled_from([(), (1, neurons)]))
-    return Grid(step, low=-draw(_integers(shape, 0, 16)), high=draw(_integers(shape, 0, 16)))
+    return Grid(step, low=-laid(["one", "neurons"], 0, 16), high=laid(["one", "neurons"], 0, 16))
 
 
 def dampings(positive: bool = False) -> st.SearchStrategy[float | str]:
@@ -241,15 +275,18 @@ def problems(draw, algorithm: object = None, form: object = None, rounding: obje
     N = _draw(draw, features, st.integers(1, largest))
     fixed_at_zero = not isinstance(damping, st.SearchStrategy) and damping in UNDAMPED
     m = _draw(draw, samples, st.integers(N if fixed_at_zero else 1, 2 * max(largest, N)))
-    K = _draw(draw, neurons, st.integers(1, 3))
+    K = _draw(draw, neurons, st.integers(1, NEURONS))
     chosen = _draw(draw, damping, dampings(positive=m < N))
     matrices = {"samples": m, "features": N, "independent": chosen in UNDAMPED}
     X, X_quantized = draw(mismatched_pairs(**matrices)) if _draw(draw, mismatched, st.booleans()) else (
         draw(calibration_matrices(**matrices)), None)
+    given = None if algorithm is None else _draw(draw, algorithm, st.nothing())
+    rounds = _draw(draw, rounding, st.sampled_from(ROUNDINGS[:1] if given == NEAREST_ONLY else ROUNDINGS))
+    accepted = [name for name in ALGORITHMS if rounds == "nearest" or name != NEAREST_ONLY]
     problem = Problem(
-        X, np.zeros((N, K)), draw(grids(N, K, finite)), _draw(draw, algorithm, st.sampled_from(ALGORITHMS)),
+        X, np.zeros((N, K)), draw(grids(N, K, finite)), given or draw(st.sampled_from(accepted)),
         form=_draw(draw, form, st.sampled_from(FORMS)), damping=chosen, ordering=_draw(draw, ordering, orderings(N)),
-        rounding=_draw(draw, rounding, st.sampled_from(ROUNDINGS)), X_quantized=X_quantized,
+        rounding=rounds, X_quantized=X_quantized,
         X_validation=draw(calibration_matrices(features=N, largest=largest)), seed=draw(st.integers(0, 2**31 - 1)),
         failure_probability=draw(st.sampled_from([0.05, 0.5, 0.1, 0.01])),
     )

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from provable_ptq.algorithms import Factorization, Grid, factorize, round_to_nearest
+from provable_ptq.algorithms import Grid, factorize, round_to_nearest
 from provable_ptq.algorithms.feedback import Rounded
 from provable_ptq.algorithms.result import result_of
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
 from provable_ptq.bounds.arithmetic import tail_level
-from provable_ptq.bounds.certificate import departures
+from provable_ptq.bounds.campaign import campaign
 from provable_ptq.bounds.deterministic.optimum import optimum_squared
 from provable_ptq.bounds.deterministic.optq_l2_tight import EPSILON, tight_problem
 from provable_ptq.bounds.measure import (
@@ -31,9 +31,7 @@ from provable_ptq.bounds.measure import (
     undamped_pivots_squared,
 )
 from provable_ptq.bounds.mismatch.projection import (
-    correction,
     first_minimizer,
-    mismatch_outputs,
     target,
     unexplained_outputs,
     unexplained_squared,
@@ -42,7 +40,8 @@ from provable_ptq.bounds.problems import zoo_matrix
 from provable_ptq.bounds.problems.constructions import clamped_problem, growth_problem
 from provable_ptq.bounds.problems.drawn import draw_problem
 from provable_ptq.bounds.stochastic.convex_order import convex_order_evaluation
-from provable_ptq.bounds.stochastic.levels import hoeffding_factor, largest_error, paper_factor, row_variances, rowwise_level
+from provable_ptq.bounds.stochastic.levels import hoeffding_factor, largest_error, row_variances, rowwise_level
+from provable_ptq.bounds.verdict import decide
 
 DRAWS = 8192  # above 12 features, and for algorithms that are not the project's own
 
@@ -110,10 +109,11 @@ def stochastic(**changes):
 
 
 def cosines(N=64, w=0.5, p=0.5, **changes):
-    """Orthonormal features with one constant row: there the rounding errors of all features add up."""
-    basis = np.cumsum(zoo_matrix("adversarial", N, N, np.random.default_rng(0))[:, ::-1], axis=1)[:, ::-1]
+    """Orthonormal features with one constant row, the largest of all: there the rounding errors of all features add up."""
+    basis = zoo_matrix("adversarial", N, N, np.random.default_rng(0)) @ np.tri(N)
+    X = np.vstack([basis[:1], *[basis[1:] / 2] * 4])  # four half rows for one: still orthonormal columns
     settings = {"rounding": "stochastic", "failure_probability": p, "seed": 3} | changes
-    return Problem(basis, np.full((N, 1), w), Grid(step=1.0), **settings)
+    return Problem(X, np.full((N, 1), w), Grid(step=1.0), **settings)
 
 
 def zigzag(N=10):
@@ -450,7 +450,7 @@ def qronos_without_detour(problem, result):
 def qronos_identity_without_ridge(problem, result):
     """lambda ||w - q||^2 left out of the error."""
     right = claims()["qronos-identity"](problem, result)
-    outputs = problem.X @ problem.W - problem.X_quantized @ result.weights
+    outputs = problem.X @ problem.W - problem.calibration @ result.weights
     return Evaluation(squares(outputs), right.bound)
 
 
@@ -492,7 +492,8 @@ def clamping_never_hurts(problem, result):
 @pytest.mark.parametrize("theorem", THEOREMS, ids=lambda theorem: theorem.fault)
 def test_a_wrong_theorem_is_refuted(plant, theorem):
     problem = theorem.problem()
-    verdict = check(problem, [plant(theorem.claim, theorem.evaluate, **theorem.changes)], draws=DRAWS)[f"planted: {theorem.claim}"]
+    name = plant(theorem.claim, theorem.evaluate, **theorem.changes)
+    verdict = check(problem, [name], draws=DRAWS)[name]
     assert verdict.outcome is Outcome.VIOLATED
     assert verdict.witness is not None
 
@@ -508,7 +509,420 @@ def test_every_theorem_has_a_planted_corruption():
     assert {theorem.claim for theorem in THEOREMS} == theorems
 
 
+# --- wrong algorithms ----------------------------------------------------------------------------------------------
+
+
+def nearest(t, ratio):
+    """The closest code."""
+    return np.rint(ratio)
+
+
+def by_hand(problem, L=None, target=None, first=None, codes_of=nearest, step=None):
+    """The feedback recursion as a plain loop, every part of it replaceable; everything in processing order.
+
+    Arguments:
+        L: what feeds the errors of earlier features back; None: the right one.
+        target: (N, K); None: the weights.
+        first: (K,) what the first step rounds in place of its target; None: the target.
+        codes_of: (step number, ratios) -> codes.
+        step: (N, K) what is taken for the step; None: the right one.
+    """
+    f = problem.factorization
+    L, u = f.L if L is None else L, problem.W[f.order] if target is None else target
+    right, low, high = problem.alphabet
+    step, slack = right if step is None else step, 0.5 if problem.rounding == "nearest" else 0.0
+    codes, q, errors, saturated = np.zeros_like(u), np.zeros_like(u), np.zeros_like(u), np.zeros(u.shape, dtype=bool)
+    for t in range(problem.N):
+        z = u[t] + L[t, :t] @ (u[:t] - q[:t]) if t or first is None else first
+        ratio = z / step[t]
+        codes[t] = np.clip(codes_of(t, ratio), low[t], high[t])
+        q[t] = step[t] * codes[t]
+        errors[t] = z - q[t]
+        saturated[t] = (ratio < low[t] - slack) | (ratio > high[t] + slack)
+    return laid_out(problem, codes, q, errors, saturated)
+
+
+def laid_out(problem, codes, q, errors, saturated=None):
+    """A result from arrays in processing order."""
+    saturated = np.zeros(q.shape, dtype=bool) if saturated is None else saturated
+    whole = np.where(np.isfinite(codes), codes, 0).astype(np.int64)
+    return result_of(problem.algorithm, Rounded(whole, q, errors, saturated), problem.W, problem.order, None, None)
+
+
 def forward_factor(problem):
-    """L of the unreversed Cholesky factorization, unit lower triangular."""
+    """L of the Cholesky factorization of the features taken forwards, unit lower triangular."""
     C = np.linalg.cholesky(gram(problem))
     return C / np.diag(C)
+
+
+def draws_of(problem):
+    """The uniforms (N, K) of the problem's stochastic rounding, processing order."""
+    return np.random.default_rng(problem.seed).random((problem.N, problem.K))[problem.order]
+
+
+def up_below(uniforms, probability):
+    """Rounds up where the step's uniform is below probability(fractional part)."""
+    return lambda t, ratio: np.floor(ratio) + (uniforms[t] < probability(ratio - np.floor(ratio)))
+
+
+def fraction(f):
+    """The probability of rounding up that makes the error's mean zero."""
+    return f
+
+
+def right(problem):
+    """Every algorithm by hand, nothing wrong with it."""
+    codes_of = nearest if problem.rounding == "nearest" else up_below(draws_of(problem), fraction)
+    if problem.algorithm == "gpfq":
+        return path_following(problem, codes_of)
+    if problem.algorithm == "optq":
+        return by_hand(problem, codes_of=codes_of)
+    first = first_minimizer(problem) if problem.form == "alternating" else None
+    return by_hand(problem, target=target(problem), first=first, codes_of=codes_of)
+
+
+def path_following(problem, codes_of=nearest, remembered=1.0):
+    """GPFQ by its definition; `remembered`: how much of the running error each step still sees."""
+    order = problem.order
+    X, deployed, w, step = problem.X[:, order], problem.calibration[:, order], problem.W[order], problem.steps
+    running, codes, errors = np.zeros((problem.m, problem.K)), np.zeros_like(w), np.zeros_like(w)
+    for t in range(problem.N):
+        z = deployed[:, t] @ (remembered * running + np.outer(X[:, t], w[t])) / squares(deployed[:, t])
+        codes[t] = codes_of(t, z / step[t])
+        errors[t] = z - step[t] * codes[t]
+        running += np.outer(X[:, t], w[t]) - np.outer(deployed[:, t], step[t] * codes[t])
+    return laid_out(problem, codes, step * codes, errors)
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """A wrong algorithm: what is wrong, the claims that must refute it, and a problem on which they do."""
+
+    fault: str
+    run: Callable
+    claims: tuple[str, ...]
+    problem: Callable[[], Problem]
+
+
+ALGORITHMS: list[Algorithm] = []
+
+
+def caught_by(*claims, on=random_problem):
+    """Collect the decorated algorithm; its name and first line say what is wrong."""
+
+    def collect(run):
+        ALGORITHMS.append(Algorithm(run.__name__, run, claims, on))
+        return run
+
+    return collect
+
+
+@caught_by("optq-identity", "optq-update", "feedback-form")
+def stale_weights_after_a_block(problem):
+    """The first half's errors never reach the second half."""
+    L, half = problem.factorization.L.copy(), problem.N // 2
+    L[half:, :half] = 0
+    return by_hand(problem, L)
+
+
+@caught_by("optq-identity", "optq-update", "feedback-form")
+def no_feedback_at_all(problem):
+    """Round-to-nearest under another name."""
+    return by_hand(problem, np.eye(problem.N))
+
+
+@caught_by("optq-identity", "optq-update", "feedback-form")
+def factor_transposed(problem):
+    """H = L D^2 L^T in place of H = L^T D^2 L: errors go to features that were processed before."""
+    return by_hand(problem, forward_factor(problem))
+
+
+@caught_by("optq-identity", "optq-update", "feedback-form")
+def feedback_with_the_wrong_sign(problem):
+    """Errors are doubled where they should be absorbed."""
+    return by_hand(problem, 2 * np.eye(problem.N) - problem.factorization.L)
+
+
+@caught_by("optq-identity", "optq-update", "feedback-form")
+def damping_not_applied(problem):
+    """The factorization of X alone."""
+    return by_hand(problem, factorize(problem.X, 0.0, problem.order).L)
+
+
+@caught_by("optq-identity", "feedback-form", on=lambda: random_problem(ordering="decreasing-norm"))
+def ordering_not_undone(problem):
+    """Weights and codes handed back in processing order."""
+    made = by_hand(problem)
+    return replace(made, weights=made.weights[problem.order], codes=made.codes[problem.order])
+
+
+@caught_by("optq-identity", "feedback-form")
+def neurons_swapped(problem):
+    """The columns of the result in reverse."""
+    made = by_hand(problem)
+    return replace(made, weights=made.weights[:, ::-1], codes=made.codes[:, ::-1])
+
+
+@caught_by("optq-identity", "feedback-form")
+def single_precision(problem):
+    """The factorization in float32: the same codes, but the errors are wrong by one part in 10^7."""
+    return by_hand(problem, problem.factorization.L.astype(np.float32).astype(float))
+
+
+@caught_by("optq-l2", "optq-linf", on=lambda: random_problem(K=400, damping=0.01))
+def rounding_toward_zero(problem):
+    """Truncation in place of the nearest code."""
+    return by_hand(problem, codes_of=lambda t, ratio: np.trunc(ratio))
+
+
+@caught_by("optq-l2", "optq-linf", "optq-alphabet", on=lambda: random_problem(K=400, damping=0.01))
+def stochastic_where_nearest_was_asked(problem):
+    """Random draws under nearest rounding's bound."""
+    return by_hand(problem, codes_of=up_below(draws_of(problem), fraction))
+
+
+@caught_by("optq-l2", on=lambda: random_problem(K=400, grid=Grid(np.array([[4.0], [1.0], [1.0], [1.0], [1.0], [1.0]]))))
+def first_step_for_all_features(problem):
+    """Steps per feature ignored: grid points of another grid."""
+    return by_hand(problem, step=np.broadcast_to(problem.steps[:1], problem.steps.shape))
+
+
+@caught_by("optq-identity", "feedback-form", on=mixed_steps)
+def codes_scaled_with_the_first_step(problem):
+    """The right codes, turned into weights with the wrong steps."""
+    made = by_hand(problem)
+    return replace(made, weights=made.codes * problem.steps[0])
+
+
+@caught_by("optq-l2", on=tight)
+def one_code_off_by_one(problem):
+    """The last code one too large; its error is reported honestly."""
+    return by_hand(problem, codes_of=lambda t, ratio: np.rint(ratio) + (t == problem.N - 1))
+
+
+@caught_by("optq-identity", "feedback-form")
+def one_code_off_by_one_in_silence(problem):
+    """The third code one too large in weights and codes, its error reported as if it were right."""
+    made = by_hand(problem)
+    off = (np.arange(problem.N) == 2)[:, None]
+    return replace(made, codes=made.codes + off, weights=made.weights + off * problem.steps[np.argsort(problem.order)])
+
+
+@caught_by("optq-l2-tight")
+def codes_that_are_not_the_weights(problem):
+    """The right weights, the third code one too large."""
+    made = by_hand(problem)
+    return replace(made, codes=made.codes + (np.arange(problem.N) == 2)[:, None])
+
+
+@caught_by("optq-l2", "optq-linf", on=coarse)
+def saturation_kept_secret(problem):
+    """Clipped steps reported as unsaturated."""
+    return replace(by_hand(problem), saturated=np.zeros(problem.W.shape, dtype=bool))
+
+
+@caught_by("optimum-floor")
+def nothing_rounded(problem):
+    """The weights themselves, which lie on no grid: below what any grid point can reach."""
+    w = problem.W[problem.order]
+    return laid_out(problem, np.rint(w / problem.steps), w, 0 * w)
+
+
+@caught_by("optq-identity", "optq-l2", "optq-linf", "feedback-form", "optq-update", on=dead_feature)
+def dead_feature_divides_by_zero(problem):
+    """0/0 where a feature's column is zero."""
+    f = problem.factorization
+    with np.errstate(invalid="ignore"):
+        return by_hand(problem, np.where(~f.live[:, None] & (np.tri(problem.N, k=-1) > 0), np.nan, f.L))
+
+
+@caught_by("optq-l2", on=dead_feature)
+def dead_feature_pruned(problem):
+    """A feature whose column is zero gets code 0 whatever its weight: the ridge pays for it."""
+    f = problem.factorization
+    return by_hand(problem, codes_of=lambda t, ratio: np.rint(ratio) * f.live[t])
+
+
+def refit(problem, cross):
+    """H^-1 (cross + ridge) w, processing order, with `cross` (N, N) in the original one."""
+    f = problem.factorization
+    return np.linalg.solve(gram(problem), (cross @ problem.W)[f.order] + f.damping * problem.W[f.order])
+
+
+@caught_by("qronos-identity", "qronos-equivalence", "feedback-form", on=qronos_problem)
+def cross_gram_transposed(problem):
+    """X^T X_quantized in place of X_quantized^T X."""
+    return by_hand(problem, target=refit(problem, problem.X.T @ problem.X_quantized), first=first_minimizer(problem))
+
+
+@caught_by("qronos-identity", "qronos-equivalence", "feedback-form", on=qronos_problem)
+def ridge_dropped_on_the_cross_gram(problem):
+    """The damping on X_quantized^T X_quantized alone, so that weights are pulled to zero."""
+    cross = problem.X_quantized.T @ problem.X - problem.factorization.damping * np.eye(problem.N)
+    return by_hand(problem, target=refit(problem, cross), first=first_minimizer(problem))
+
+
+@caught_by("qronos-identity", "qronos-equivalence", "qronos-l2", on=qronos_problem)
+def mismatch_ignored(problem):
+    """OPTQ on the deployed inputs under Qronos' name."""
+    return by_hand(problem)
+
+
+@caught_by("qronos-equivalence", "feedback-form", on=qronos_problem)
+def the_other_qronos(problem):
+    """The projected form where the alternating one was asked."""
+    return by_hand(problem, target=target(problem))
+
+
+@caught_by("gpfq-l2", on=lambda: Problem(np.ones((3, 6)), np.full((6, 1), 0.45), Grid(step=1.0), algorithm="gpfq"))
+def running_error_forgotten(problem):
+    """Every step sees its own feature only."""
+    return path_following(problem, remembered=0.0)
+
+
+@caught_by("sto-optq-linf-rowwise", "sto-optq-linf-sharp", on=lambda: cosines(N=128))
+@caught_by("sto-optq-convex-order-sharp", on=lambda: cosines(N=8))
+def biased_rounding(problem):
+    """Up with the square of the right probability: every error leans the same way."""
+    return by_hand(problem, codes_of=up_below(draws_of(problem), lambda f: f**2))
+
+
+@caught_by("sto-optq-l2", "sto-optq-generalization", on=lambda: cosines(N=8, w=0.1, X_validation=np.eye(8)))
+def coin_flips(problem):
+    """Up or down with equal probability, however near the grid point: floor(z + u) with u of 0 or 1."""
+    return by_hand(problem, codes_of=up_below(draws_of(problem), lambda f: 0.5 + 0 * f))
+
+
+@caught_by("sto-optq-linf", "sto-optq-linf-rowwise", "sto-optq-linf-sharp", on=lambda: cosines(N=256))
+@caught_by("sto-optq-linf-rowwise", "sto-optq-convex-order", "sto-optq-convex-order-sharp", on=lambda: cosines(N=8))
+def one_draw_for_all_features(problem):
+    """The same uniform at every step of a neuron: each error has mean zero, but they add up."""
+    shared = np.broadcast_to(draws_of(problem)[:1], problem.W.shape)
+    return by_hand(problem, codes_of=up_below(shared, fraction))
+
+
+@caught_by("sto-optq-linf-rowwise", on=lambda: cosines(N=32, w=0.25, p=0.01))
+def one_draw_for_eight_features(problem):
+    """Independent draws, but each used at eight steps in a row."""
+    uniforms = draws_of(problem)
+    return by_hand(problem, codes_of=up_below(uniforms[np.arange(problem.N) // 8], fraction))
+
+
+@caught_by("sto-optq-l2", "sto-optq-convex-order-sharp", on=lambda: cosines(N=8, w=0.9))
+def stochastic_on_every_other_grid_point(problem):
+    """Unbiased, but between even codes only: twice the step."""
+    return by_hand(problem, codes_of=lambda t, ratio: 2 * up_below(draws_of(problem), fraction)(t, ratio / 2))
+
+
+@caught_by("sto-optq-weights", "sto-optq-alphabet", on=lambda: stochastic(damping=50.0, failure_probability=0.5))
+def draws_added_to_the_weights(problem):
+    """Rounds z + 40u, not z."""
+    return by_hand(problem, codes_of=lambda t, ratio: np.rint(ratio + 40 * draws_of(problem)[t]))
+
+
+@caught_by("spfq-linf", on=lambda: Problem(zoo_matrix("adversarial", 16, 16, np.random.default_rng(0)) @ np.tri(16), np.full((16, 1), 0.5),
+                                           Grid(step=1.0), algorithm="gpfq", rounding="stochastic", failure_probability=0.5))
+def path_following_with_one_draw(problem):
+    """SPFQ with the same uniform at every step."""
+    shared = np.broadcast_to(draws_of(problem)[:1], problem.W.shape)
+    return path_following(problem, up_below(shared, fraction))
+
+
+@caught_by("sto-qronos-linf", on=lambda: cosines(N=64, w=0.5).but(algorithm="qronos", X_quantized=cosines(N=64).X))
+def stochastic_qronos_with_one_draw(problem):
+    """Stochastic Qronos with the same uniform at every step."""
+    shared = np.broadcast_to(draws_of(problem)[:1], problem.W.shape)
+    return by_hand(problem, target=target(problem), first=first_minimizer(problem), codes_of=up_below(shared, fraction))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda algorithm: algorithm.fault)
+def test_a_wrong_algorithm_is_refuted(algorithm):
+    verdicts = check(algorithm.problem(), algorithm.claims, algorithm=algorithm.run, draws=DRAWS)
+    assert {name: verdict.outcome for name, verdict in verdicts.items()} == dict.fromkeys(algorithm.claims, Outcome.VIOLATED)
+    assert all(verdict.witness is not None for verdict in verdicts.values())
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda algorithm: algorithm.fault)
+def test_the_right_algorithm_passes_where_the_wrong_one_fails(algorithm):
+    verdicts = check(algorithm.problem(), algorithm.claims, algorithm=right, draws=DRAWS)
+    passes = {Outcome.HOLDS} if algorithm.run is not saturation_kept_secret else {Outcome.NOT_APPLICABLE}
+    assert {verdict.outcome for verdict in verdicts.values()} == passes, {name: v.advice for name, v in verdicts.items()}
+
+
+# --- without a problem made for the purpose ------------------------------------------------------------------------
+
+
+FOUND_BY_DRAWING = (
+    "l2_constant_halved", "l2_pivots_without_damping", "l2_order_reversed", "l2_projection_off_by_one", "l2_clipping_taken_for_rounding",
+    "identity_without_ridge", "identity_pivots_shifted_by_one", "identity_errors_in_original_order", "pivot_bound_without_damping",
+    "linf_wrong_row", "near_optimal_means_optimal", "optimum_floor_doubled", "order_floor_with_arithmetic_mean", "mismatch_left_out",
+    "mean_square_constant_halved", "rowwise_level_of_the_wrong_row", "qronos_identity_without_ridge",
+)
+
+
+@pytest.mark.parametrize("theorem", [made for made in THEOREMS if made.fault in FOUND_BY_DRAWING], ids=lambda theorem: theorem.fault)
+def test_drawn_problems_alone_refute_a_wrong_theorem(plant, theorem):
+    name = plant(theorem.claim, theorem.evaluate, **theorem.changes)
+    *_, (_, (wrong_one, right_one)) = campaign([name, theorem.claim], examples=40, seed=2, workers=1)
+    assert wrong_one.outcome is Outcome.VIOLATED
+    assert check(wrong_one.witness, [name], draws=DRAWS)[name].outcome is Outcome.VIOLATED, "the witness replays"
+    assert right_one.outcomes[Outcome.VIOLATED] == 0
+
+
+def test_the_names_of_the_faults_found_by_drawing_are_right():
+    assert set(FOUND_BY_DRAWING) <= {theorem.fault for theorem in THEOREMS}
+
+
+@pytest.mark.parametrize("run", [stale_weights_after_a_block, no_feedback_at_all, feedback_with_the_wrong_sign, ordering_not_undone,
+                                 neurons_swapped, single_precision, rounding_toward_zero, saturation_kept_secret])
+def test_drawn_problems_alone_refute_a_wrong_algorithm(run):
+    deterministic = ("optq-identity", "optq-l2", "optq-linf", "feedback-form")
+    refuted = set()
+    for number in range(30):
+        problem = draw_problem(np.random.default_rng([5, number])).but(X_quantized=None)
+        refuted |= {name for name, verdict in check(problem, deterministic, algorithm=run).items() if verdict.outcome is Outcome.VIOLATED}
+        outcomes = {verdict.outcome for verdict in check(problem, deterministic, algorithm=right).values()}
+        assert outcomes <= {Outcome.HOLDS, Outcome.NOT_APPLICABLE}
+    assert refuted
+
+
+# --- not a number --------------------------------------------------------------------------------------------------
+
+
+def not_numbers(problem):
+    """A program that broke down: every weight and every error NaN."""
+    return laid_out(problem, 0 * problem.W, np.nan * problem.W, np.nan * problem.W)
+
+
+READ_NO_WEIGHTS = {made.id for made in claims().values() if not made.about_neurons} | {"optq-certificate"}
+
+
+@pytest.mark.parametrize("draws", [0, 200])
+@pytest.mark.parametrize("algorithm", ["optq", "qronos", "gpfq"])
+@pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
+def test_a_result_of_nans_never_holds(algorithm, rounding, draws):
+    problem = mismatched(algorithm=algorithm, rounding=rounding, X_validation=np.ones((2, 6)))
+    for given in (problem, problem.but(X_quantized=None)):
+        verdicts = check(given, algorithm=not_numbers, draws=draws)
+        assert {name for name, verdict in verdicts.items() if verdict.outcome is Outcome.HOLDS} <= READ_NO_WEIGHTS
+        certain = {name for name, verdict in verdicts.items() if claims()[name].kind in (Kind.IDENTITY, Kind.UPPER, Kind.LOWER)}
+        undecided = {name for name in certain if verdicts[name].outcome is Outcome.UNDECIDED}
+        assert undecided == set(), "a result that is no number refutes every bound on it"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.PREDICTION])
+@pytest.mark.parametrize("side", ["measured", "bound"])
+@pytest.mark.parametrize("entries", ["all", "one"])
+def test_an_evaluation_with_a_nan_never_holds(plant, kind, side, entries):
+    def evaluate(problem, result):
+        sides = {"measured": np.full((2, problem.K), 0.5), "bound": np.full((2, problem.K), 0.5)}
+        sides[side][(0, 0) if entries == "one" else ...] = np.nan
+        return Evaluation(**sides, ceiling=np.ones((2, problem.K)))
+
+    name = plant("optq-l2", evaluate, kind=kind, rounding=None, hypotheses=())
+    small, wide = stochastic(failure_probability=1e-9), cosines(N=20, p=1e-9)
+    for problem, draws in ((small, 0), (small, 50), (wide, 0), (wide, 50)):
+        assert check(problem, [name], draws=draws)[name].outcome is not Outcome.HOLDS
+    made, many = claims()[name], small.but(W=np.tile(small.W, 7))
+    everywhere, nowhere = np.ones(7, dtype=bool), np.zeros(7, dtype=bool)
+    assert decide(made, many, made(many, many.result), nowhere, everywhere).outcome is not Outcome.HOLDS
