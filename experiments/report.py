@@ -47,8 +47,8 @@ def render_report(rows: pd.DataFrame, made: dict, pictures: list[Picture], folde
         rows, made: a study's table and its provenance, as `read_table` returns them.
         pictures: what to show; `folder` and `table` are where the report finds the pictures and the table.
     """
-    parts = [_opening(rows, made, table), _findings(rows), _claims(rows), _pictures(pictures, folder), _provenance(made)]
-    return "\n\n".join(parts) + "\n"
+    parts = [_opening(rows, made, table), _findings(rows), _claims(rows), _tightness(rows), _pictures(pictures, folder), _provenance(made)]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _relative(path: str | Path, report: Path) -> str:
@@ -70,7 +70,8 @@ def markdown_table(header: list[str], lines: list[list[str]]) -> str:
 
 
 def _opening(rows: pd.DataFrame, made: dict, table: str) -> str:
-    calibrations = rows.drop_duplicates("calibration").set_index("calibration")
+    swept = rows[~rows["sweep"].isin(["growth", "tightness"])]
+    calibrations = swept.drop_duplicates("calibration").set_index("calibration")
     shapes = ", ".join(f"{name} ({row.samples} × {row.features}; {row.neurons})" for name, row in calibrations.iterrows())
     violated = int((rows["outcome"] == Outcome.VIOLATED.value).sum())
     return f"""# {made["title"]}
@@ -98,6 +99,9 @@ def _findings(rows: pd.DataFrame) -> str:
     finite = rows[(rows["sweep"] == "finite-alphabet") & (rows["claim"] == "optq-identity")]
     if len(finite):
         parts.append(_finite_table(finite))
+    growth = rows[rows["sweep"] == "growth"]
+    if len(growth):
+        parts.append(_growth_table(growth))
     return "\n\n".join(parts)
 
 
@@ -163,10 +167,44 @@ def _range(shares: pd.Series) -> str:
     return f"{low} %" if low == high else f"{low} to {high} %"
 
 
+def _growth_table(growth: pd.DataFrame) -> str:
+    lines = []
+    for features, group in growth.groupby("features"):
+        of = group.set_index("rounding")
+        nearest, stochastic = of.loc["nearest"], of.loc["stochastic"]
+        lines.append([str(features), number(nearest.measured_max), number(nearest.level), f"{nearest.largest_code:.0f}",
+                      number(stochastic.measured_max), number(stochastic.level), f"{stochastic.largest_code:.0f}",
+                      number(stochastic.code_level)])
+    header = ["N", "nearest: error", "η√N", "nearest: largest code", "stochastic: error", "its level", "stochastic: largest code",
+              "its level"]
+    return f"""**Adversarial construction** (`adversarial-growth`, step 1, η ≈ 0.3): the largest output error
+$\\Vert X(w-q)\\Vert_\\infty$ and the largest code. With nearest rounding every error has the same sign and all of it lands on
+one output; stochastic rounding stays at the levels that hold with probability 0.95.
+
+{markdown_table(header, lines)}"""
+
+
+def _tightness(rows: pd.DataFrame) -> str:
+    attacks = rows[rows["sweep"] == "tightness"].sort_values("ratio", ascending=False)
+    if attacks.empty:
+        return ""
+    lines = [
+        [f"`{row.claim}`", f"{row.ratio:.4f}", f"{row.samples} × {row.features}", str(row.damping), row.outcome]
+        for row in attacks.itertuples()
+    ]
+    return f"""## How tight is each theorem?
+
+The closest that a search came to each bound, seeing only measured/bound (`provable-ptq attack CLAIM`); every line is a replay of a
+shipped problem. Near 1: the statement cannot be improved without a further hypothesis. Far from 1: either it can, or the search
+was too weak.
+
+{markdown_table(["claim", "closest measured/bound", "m × N", "damping", "outcome"], lines)}"""
+
+
 def _claims(rows: pd.DataFrame) -> str:
     lines = []
     for claim in claims().values():
-        mine = rows[rows["claim"] == claim.id]
+        mine = rows[(rows["claim"] == claim.id) & (rows["sweep"] != "tightness")]
         applied = mine[mine["outcome"] != Outcome.NOT_APPLICABLE.value]
         if applied.empty:
             continue

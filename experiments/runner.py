@@ -9,8 +9,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from .cell import run_cell
+from .growth import GrowthCell
+from .replay import ReplayCell
 from .store import provenance, write_table
-from .study import Study
+from .study import Cell, Study
 
 KEY = ["study", "sweep", "calibration", "algorithm", "form", "rounding", "bits", "alphabet", "ordering", "damping", "seed", "draws",
        "claim", "failure_probability", "level"]
@@ -26,13 +28,17 @@ def run_study(study: Study, table: str | Path, workers: int = -1, progress: bool
         progress: whether to show a progress bar.
     """
     jobs = joblib.Parallel(n_jobs=workers, return_as="generator", batch_size="auto")(
-        joblib.delayed(run_cell)(cell) for cell in study.cells
+        joblib.delayed(_rows)(cell) for cell in study.cells
     )
     rows, inputs = [], {}
     for cell_rows, cell_inputs in tqdm(jobs, total=len(study.cells), desc=f"run {study.name}", unit="cell", disable=not progress):
         rows += cell_rows
         inputs |= cell_inputs
     return write_table(tidy(rows), provenance(study, inputs), table)
+
+
+def _rows(cell: Cell | GrowthCell | ReplayCell) -> tuple[list[dict], dict[str, str]]:
+    return run_cell(cell) if isinstance(cell, Cell) else cell.rows()
 
 
 def tidy(rows: list[dict]) -> pd.DataFrame:

@@ -22,10 +22,13 @@ from ..algorithms.rounding import ROUNDINGS
 from ..bounds.claim import CHAPTERS, Claim, claims, load_claims
 from ..bounds.problem import ALGORITHMS
 from .calibration.load import check_parameters
+from .growth import GrowthCell
 from .names import did_you_mean
+from .replay import ReplayCell, shipped_attacks
 
 SHIPPED = ("slice",)
 ALPHABETS = ("infinite", "finite")
+GROWTH_ETA = 314573 / 2**20  # about 0.3
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Study:
     name: str
     title: str
     seed: int
-    cells: tuple[Cell, ...]
+    cells: tuple[Cell | GrowthCell | ReplayCell, ...]
     claims_files: tuple[str, ...] = ()
 
 
@@ -169,7 +172,7 @@ class _Reader:
 
     def study(self, content: dict) -> Study:
         for key in content:
-            self.known("key", key, ("name", "title", "seed", "claims", "calibration", "sweep"))
+            self.known("key", key, ("name", "title", "seed", "claims", "tightness", "growth", "calibration", "sweep"))
         checks = (("name", _is_file_name, "a name of letters, digits, '-', '_' and '.'"), ("title", _is(str), "a title"),
                   ("seed", _is(int), "an integer"))
         for key, test, accepted in checks:
@@ -197,7 +200,30 @@ class _Reader:
             if times > 1:
                 given = (cell.calibration, cell.damping, cell.ordering)
                 raise self.refuse(f"sweep {cell.sweep}", given, "a cell that no other sweep of this name has")
+        cells += [*self.growth_cells(content), *self.replay_cells(content)]
         return Study(content["name"], content["title"], content["seed"], tuple(cells), files)
+
+    def growth_cells(self, content: dict) -> list[GrowthCell]:
+        """The adversarial construction at the sizes of the [growth] table, largest first: they take longest."""
+        table = content.get("growth", {"features": []})
+        if not isinstance(table, dict):
+            raise self.refuse("growth", table, "a [growth] table")
+        for key in table:
+            self.known("growth: key", key, ("features", "eta"))
+        sizes, eta = table.get("features"), table.get("eta", GROWTH_ETA)
+        if not isinstance(sizes, list) or not all(_is(int)(size) and 2 <= size < 2**19 for size in sizes):
+            raise self.refuse("growth: features", sizes, "a list of integers from 2 to 2**19 - 1")
+        if not _is(float)(eta) or not 0 < eta < 0.5 or (eta * 2**20) % 2 != 1:
+            raise self.refuse("growth: eta", eta, "an odd multiple of 2**-20 below 1/2, so that no step is a tie")
+        pairs = itertools.product(sorted(sizes, reverse=True), ROUNDINGS)
+        return [GrowthCell(content["name"], content["seed"], size, eta, rounding) for size, rounding in pairs]
+
+    def replay_cells(self, content: dict) -> list[ReplayCell]:
+        """One cell per shipped attack, where `tightness = true`."""
+        wanted = content.get("tightness", False)
+        if not isinstance(wanted, bool):
+            raise self.refuse("tightness", wanted, "true or false")
+        return [ReplayCell(content["name"], claim_id) for claim_id in shipped_attacks()] if wanted else []
 
     def claims_files(self, given: object) -> tuple[str, ...]:
         if not isinstance(given, list) or not all(isinstance(file, str) for file in given):

@@ -31,11 +31,12 @@ def sto_optq_alphabet(problem, result) -> Evaluation:
     'holds'
     """
     measured = [maximum(absolute(problem.W - result.weights)), maximum(drift(problem, result))]
-    level = problem.remember(f"alphabet level at {problem.failure_probability}", None, lambda: _levels(problem))
+    level = problem.remember(f"alphabet level at {problem.failure_probability}", None, lambda: alphabet_levels(problem))
     return Evaluation(np.stack(measured), level)
 
 
-def _levels(problem) -> np.ndarray:
+def alphabet_levels(problem) -> np.ndarray:
+    """What, with probability 1 - p, bounds the drift of grid points (first row) and of rounded numbers (second), (2, K)."""
     M, p = problem.factorization.M, problem.failure_probability
     squared = problem.steps**2
     whole = M**2 @ squared

@@ -1,0 +1,394 @@
+"""Attack a claim: search for inputs that bring measured/bound as near to 1 as it gets, or past it.
+
+The search sees measured/bound and nothing else: no factorization, no proof, no construction. First Hypothesis draws problems of one
+size and climbs with `target`; then evolution (`Evolution`) tunes the weights, a whole population of them as the neurons of one
+problem, and after them the matrices. What is found is shrunk to fewer features and samples and rounder numbers, and saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+from hypothesis import strategies as st
+
+from ..algorithms import Grid, InvalidArgumentError
+from ..algorithms.arguments import reject
+from .campaign import mended
+from .check import check, unmet_hypotheses
+from .claim import Claim, Kind, select
+from .deterministic.optimum import optimum_decided
+from .evolution import Evolution
+from .hypotheses import mismatched_inputs
+from .law import LAW_KINDS, law_verdict
+from .problem import Problem
+from .problems.strategies import problems
+from .sampling import repeat_neuron
+from .tolerance import EQUALITY, relative_allowance
+from .verdict import Outcome, Verdict, ratios, reach
+
+BUDGET = 6000  # runs of the algorithm
+GALLERY_BUDGET = 1500
+ENOUGH = 0.9999  # an attack that comes so near spends OVERTIME more runs to get past 1, and ends
+OVERTIME = 200
+KEPT = 1 - 1e-3  # of the ratio, when a problem is shrunk
+POPULATION = 256  # weights per run
+SEARCHED_POPULATION = 32  # where every one of them costs the search for an exact optimum
+LAW_FEATURES = 8  # all 2^N rounding paths are enumerated for every candidate
+SMALL_STEP = 0.05  # of the grid's step, or of a matrix' typical entry: where evolution starts
+PATIENCE = 120  # generations without progress
+LARGEST_LOGARITHM = 12.0  # of a damping or of odds
+
+
+@dataclass(frozen=True, eq=False)
+class Attack:
+    """The closest approach to a claim that a search found.
+
+    Attributes:
+        claim: the claim that was attacked.
+        ratio: measured/bound of `problem`, as in `Verdict.ratio`.
+        problem: what was found, shrunk: one neuron, few features and samples, round numbers; within 0.1% of `found_ratio`.
+        found: the problem of the size that was asked for, before it was shrunk, and its `found_ratio`.
+        evaluations: how many inputs were tried.
+        verdict: of the claim on `problem`; an outcome of VIOLATED refutes the claim.
+    """
+
+    claim: Claim
+    ratio: float
+    problem: Problem
+    found: Problem
+    found_ratio: float
+    evaluations: int
+    verdict: Verdict
+
+    @property
+    def claim_id(self) -> str:
+        """Id of the claim."""
+        return self.claim.id
+
+    @property
+    def violated(self) -> bool:
+        """Whether the claim is refuted."""
+        return self.verdict.outcome is Outcome.VIOLATED
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write the problem as CLAIM.npz and what it was shrunk from as CLAIM-found.npz; `Problem.load` reads them."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        return [self.problem.save(folder / f"{self.claim_id}.npz"), self.found.save(folder / f"{self.claim_id}-found.npz")]
+
+
+def attack(claim_id: str, features: int = 16, samples: int = 16, budget: int = BUDGET, seed: int = 0,
+           progress: Callable[[float, float], object] | None = None) -> Attack:
+    """Search for inputs on which a claim nearly fails, or fails.
+
+    Upper bounds: measured/bound; lower bounds: bound/measured; identities: the relative residual; expectations: the mean of
+    measured/bound, and probabilities: its (1 - p)-quantile, both exactly, over all rounding paths of at most 8 features.
+
+    Arguments:
+        claim_id: a registered claim; predictions and fixed constructions cannot be attacked.
+        features, samples: N and m of the problems that are searched; fewer where a claim's own hypotheses ask for it.
+        budget: runs of the algorithm, each on a whole population of weights; the search ends sooner when it comes within 1e-4 of 1.
+        seed: the same seed finds the same problem.
+        progress: called with the share of the budget that is spent and the largest ratio so far.
+
+    Raises:
+        InvalidArgumentError: an unknown claim, one that cannot be attacked, or one to which no drawn problem belongs.
+
+    >>> found = attack("optq-l2", features=3, samples=3)
+    >>> found.found_ratio > 0.999, found.problem.N, found.violated
+    (True, 1, False)
+    """
+    for name, value in (("features", features), ("samples", samples), ("budget", budget)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            raise reject(name, value, "an integer >= 1")
+    (claim,) = select([claim_id])
+    if not attackable(claim):
+        raise reject("claim id", claim_id, "a claim that can be attacked (no prediction, and no construction with fixed numbers)")
+    search = _Search(claim, budget, progress)
+    _explore(search, features, samples, seed)
+    if search.best is None:
+        raise reject("claim id", claim_id, f"a claim to which some problem with {features} features and {samples} samples belongs")
+    _evolve(search, np.random.default_rng([seed, 1]))
+    found, found_ratio = search.best, search.score
+    problem = found if claim.kind is Kind.IDENTITY and not search.refuted else _shrunk(search, np.random.default_rng([seed, 2]))
+    verdict = check(problem, [claim.id], draws=1)[claim.id]
+    return Attack(claim, verdict.ratio, problem, found, found_ratio, search.evaluations, verdict)
+
+
+def attackable(claim: Claim) -> bool:
+    """Whether there are inputs to search: not for predictions, nor for constructions with fixed numbers."""
+    return claim.kind is not Kind.PREDICTION and not claim.fixed
+
+
+def gallery(ids: Iterable[str] | None = None, features: int = 8, samples: int = 8, budget: int = GALLERY_BUDGET, seed: int = 0,
+            progress: Callable[[float, float], object] | None = None) -> list[Attack]:
+    """How tight is each theorem? One attack per claim, in the order of the registry; claims that cannot be attacked are left out.
+
+    >>> [made.claim_id for made in gallery(["optq-l2", "predicted-error"], features=2, samples=2)]
+    ['optq-l2']
+    """
+    chosen = [claim for claim in select(ids) if attackable(claim)]
+    found = []
+    for claim in chosen:
+        found.append(attack(claim.id, features, samples, budget, seed))
+        if progress is not None:
+            progress(len(found) / len(chosen), found[-1].ratio)
+    return found
+
+
+class _Search:
+    """What the attack sees: scores of candidates. Counts the runs and keeps the best candidate, a problem with one neuron."""
+
+    def __init__(self, claim: Claim, budget: int, progress: Callable[[float, float], object] | None):
+        self.claim, self.budget, self.progress = claim, budget, progress
+        self.runs = self.evaluations = 0
+        self.best, self.score = None, -np.inf
+        self.starts: list[Problem] = []
+
+    @property
+    def in_population(self) -> bool:
+        """Whether many weights can be tried at once, as the neurons of one problem."""
+        return self.claim.about_neurons and self.claim.kind not in LAW_KINDS
+
+    @property
+    def population(self) -> int:
+        return SEARCHED_POPULATION if optimum_decided in self.claim.hypotheses else POPULATION
+
+    @property
+    def refuted(self) -> bool:
+        """Whether the best candidate violates the claim; only then is it asked for a verdict."""
+        suspect = self.score > 1 + EQUALITY or (self.claim.kind is Kind.IDENTITY and self.score > 0)
+        return suspect and check(self.best, [self.claim.id], draws=1)[self.claim.id].outcome is Outcome.VIOLATED
+
+    @property
+    def over(self) -> bool:
+        return self.runs >= self.budget or (self.claim.kind is not Kind.IDENTITY and self.score > 1 + EQUALITY)
+
+    def scores(self, problem: Problem) -> np.ndarray:
+        """The ratio of every neuron (K,); -inf where the claim does not apply or float64 cannot decide it."""
+        self.runs += 1 + (problem.K // 4 if optimum_decided in self.claim.hypotheses else 0)
+        self.evaluations += problem.K
+        try:
+            found = _ratios(self.claim, problem)
+        except InvalidArgumentError:  # rank deficient, or codes beyond every integer
+            found = np.full(problem.K, -np.inf)
+        neuron = int(np.argmax(found))
+        if found[neuron] > self.score:
+            if self.score < ENOUGH <= found[neuron] and self.claim.kind is not Kind.IDENTITY:
+                self.budget = min(self.budget, self.runs + OVERTIME)
+            self.best, self.score = repeat_neuron(problem, neuron, 1), float(found[neuron])
+        if self.progress is not None:
+            self.progress(min(1.0, self.runs / self.budget), self.score)
+        return found
+
+
+def _ratios(claim: Claim, problem: Problem) -> np.ndarray:
+    if claim.construct is not None:
+        problem = claim.construct(problem)
+    unfit = np.full(problem.K, -np.inf)
+    applies, _ = unmet_hypotheses(claim, problem, problem.result)
+    if not applies.any() or relative_allowance(*reach(problem)) > EQUALITY:
+        return unfit
+    if claim.kind in LAW_KINDS:
+        return np.full(problem.K, law_verdict(claim, problem, draws=1).ratio)
+    found = ratios(claim.kind, claim(problem, problem.result))
+    worst = np.reshape(found, (-1, problem.K)).max(axis=0) if claim.about_neurons else np.full(problem.K, np.max(found))
+    return np.where(applies & ~np.isnan(worst), worst, unfit)
+
+
+def _explore(search: _Search, features: int, samples: int, seed: int) -> None:
+    """Draw problems of one size, weights as they come, and let Hypothesis climb on the ratio."""
+    claim = search.claim
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(max_examples=max(1, min(100, search.budget // 10)), derandomize=False, database=None, deadline=None,
+                         phases=[hypothesis.Phase.generate, hypothesis.Phase.target], suppress_health_check=list(hypothesis.HealthCheck))
+    @hypothesis.given(_candidates(claim, features, samples))
+    def attempt(problem: Problem) -> None:
+        (score,) = search.scores(problem)
+        if np.isfinite(score):
+            hypothesis.target(score)
+            search.starts.append(problem)
+
+    attempt()
+
+
+def _candidates(claim: Claim, features: int, samples: int) -> st.SearchStrategy[Problem]:
+    if claim.draw is not None:
+        drawn = st.integers(0, 2**32 - 1).map(lambda number: claim.draw(np.random.default_rng(number)))
+    else:
+        mismatched = mismatched_inputs in claim.hypotheses or "qronos" in claim.algorithms
+        drawn = problems(algorithm=st.sampled_from(claim.algorithms), rounding=claim.rounding, samples=samples, neurons=1,
+                         features=min(features, LAW_FEATURES) if claim.kind in LAW_KINDS else features,
+                         mismatched=mismatched, near_ties=False)
+    return drawn.map(lambda problem: repeat_neuron(mended(claim, problem), 0, 1))
+
+
+def _evolve(search: _Search, rng: np.random.Generator) -> None:
+    """From the best start, then from others: tune the weights, then everything, then the weights again."""
+    for attempt in count():
+        if search.over:
+            return
+        point = search.best if attempt == 0 else search.starts[rng.integers(len(search.starts))]
+        if search.in_population:
+            point = _tune_weights(search, point, rng)
+            point = _tune_everything(search, point, rng, search.budget // 8)
+            _tune_weights(search, point, rng)
+        else:
+            _tune_everything(search, point, rng, search.budget // 2)
+
+
+def _climb(search: _Search, evolution: Evolution, score: Callable[[np.ndarray], np.ndarray], generations: int) -> np.ndarray:
+    """The best candidate (n,) that evolution finds before it stops making progress."""
+    best, highest, since = evolution.mean, -np.inf, 0
+    for _ in range(generations):
+        candidates = evolution.ask()
+        scores = score(candidates)
+        evolution.tell(scores)
+        leader, since = int(np.argmax(scores)), since + 1
+        if scores[leader] > highest:
+            since = 0 if scores[leader] > highest + 1e-6 else since
+            best, highest = candidates[:, leader], scores[leader]
+        if search.over or since > PATIENCE or evolution.scale < 1e-9:
+            break
+    return best
+
+
+def _tune_weights(search: _Search, start: Problem, rng: np.random.Generator, generations: int = 600) -> Problem:
+    """The start with better weights; every run tries a population of them side by side."""
+    step = start.grid.alphabet(start.N, 1).step
+    evolution = Evolution((start.W / step)[:, 0] + rng.uniform(-0.5, 0.5, start.N), SMALL_STEP, search.population, rng)
+    best = _climb(search, evolution, lambda candidates: search.scores(start.but(W=candidates * step)), generations)
+    return start.but(W=best[:, None] * step)
+
+
+def _tune_everything(search: _Search, start: Problem, rng: np.random.Generator, runs: int) -> Problem:
+    """The start with better matrices, weights, damping and failure probability; every candidate is a problem of its own."""
+    flat, rebuild = _coordinates(search.claim, start)
+    evolution = Evolution(flat, SMALL_STEP, 4 + int(3 * np.log(len(flat))), rng)
+
+    def score(candidates: np.ndarray) -> np.ndarray:
+        return np.array([search.scores(rebuild(candidate))[0] for candidate in candidates.T])
+
+    return rebuild(_climb(search, evolution, score, max(1, runs // evolution.population)))
+
+
+def _coordinates(claim: Claim, start: Problem) -> tuple[np.ndarray, Callable[[np.ndarray], Problem]]:
+    """Everything continuous about a problem as one vector of comparable numbers, and the way back."""
+    step = start.grid.alphabet(start.N, 1).step
+    parts = {"W": start.W / step}
+    sizes = {name: np.sqrt(np.mean(X**2)) or 1.0 for name in ("X", "X_validation") if (X := getattr(start, name)) is not None}
+    parts |= {name: getattr(start, name) / size for name, size in sizes.items()}
+    if start.X_quantized is not None:
+        parts["mismatch"] = (start.X_quantized - start.X) / sizes["X"]
+    damping = start.factorization.damping if start.algorithm in ("optq", "qronos") else 0.0
+    if damping > 0:
+        parts["damping"] = np.log([damping])
+    if claim.kind is Kind.PROBABILITY:
+        p = start.failure_probability
+        parts["odds"] = np.log([p / (1 - p)])
+    ends = np.cumsum([part.size for part in parts.values()])
+
+    def rebuild(flat: np.ndarray) -> Problem:
+        read = {name: np.reshape(piece, part.shape) for (name, part), piece in zip(parts.items(), np.split(flat, ends[:-1]), strict=True)}
+        changes = {"W": read["W"] * step} | {name: read[name] * size for name, size in sizes.items()}
+        if "mismatch" in read:
+            changes["X_quantized"] = changes["X"] + read["mismatch"] * sizes["X"]
+        if "damping" in read:
+            changes["damping"] = float(np.exp(np.clip(read["damping"][0], -LARGEST_LOGARITHM, LARGEST_LOGARITHM)))
+        if "odds" in read:
+            changes["failure_probability"] = float(1 / (1 + np.exp(-np.clip(read["odds"][0], -LARGEST_LOGARITHM, LARGEST_LOGARITHM))))
+        return start.but(**changes)
+
+    return np.concatenate([part.ravel() for part in parts.values()]), rebuild
+
+
+def _shrunk(search: _Search, rng: np.random.Generator) -> Problem:
+    """The best problem made smaller and rounder as long as it keeps its ratio."""
+    kept, search.budget, search.progress = KEPT * search.score, np.inf, None
+    problem = search.best
+
+    def keeps(candidate: Problem) -> bool:
+        return bool(search.scores(candidate)[0] >= kept)
+
+    def tuned(candidate: Problem) -> Problem:
+        if keeps(candidate) or not search.in_population:
+            return candidate
+        return _tune_weights(search, candidate, rng, generations=150)
+
+    shrinking = True
+    while shrinking:
+        shrinking = False
+        for candidate in _smaller(problem):
+            if keeps(candidate := tuned(candidate)):
+                problem, shrinking = candidate, True
+                break
+    return _rounder(problem, keeps)
+
+
+def _smaller(problem: Problem) -> Iterator[Problem]:
+    """Problems with less in them, boldest first."""
+    if problem.X_validation is not None:
+        yield problem.but(X_validation=None)
+    if problem.X_quantized is not None:
+        yield problem.but(X_quantized=None)
+    for keep in _parts(problem.N):
+        yield _with_features(problem, keep)
+    for keep in _parts(problem.m):
+        quantized = None if problem.X_quantized is None else problem.X_quantized[keep]
+        yield problem.but(X=problem.X[keep], X_quantized=quantized)
+    for keep in _parts(0 if problem.X_validation is None else len(problem.X_validation)):
+        yield problem.but(X_validation=problem.X_validation[keep])
+    if problem.grid.finite:
+        yield problem.but(grid=Grid(problem.grid.step))
+    if not (isinstance(problem.ordering, str) and problem.ordering == "natural"):
+        yield problem.but(ordering="natural")
+
+
+def _parts(size: int) -> Iterator[np.ndarray]:
+    """Indices to keep: either half, then all but one."""
+    everything = np.arange(size)
+    if size > 3:
+        yield from np.array_split(everything, 2)
+    if size > 1:
+        for left_out in everything[::-1]:
+            yield np.delete(everything, left_out)
+
+
+def _with_features(problem: Problem, keep: np.ndarray) -> Problem:
+    laid = problem.grid.alphabet(problem.N, 1)
+    ends = (laid.low[keep], laid.high[keep]) if problem.grid.finite else (None, None)
+    matrices = {name: getattr(problem, name)[:, keep] for name in ("X", "X_quantized", "X_validation") if getattr(problem, name) is not None}
+    ordering = problem.ordering
+    if not isinstance(ordering, str):
+        ordering = np.argsort(np.argsort(np.argsort(ordering)[keep]))
+        ordering = np.argsort(ordering)
+    return problem.but(W=problem.W[keep], grid=Grid(laid.step[keep], *ends), ordering=ordering, **matrices)
+
+
+def _rounder(problem: Problem, keeps: Callable[[Problem], bool]) -> Problem:
+    """The problem with numbers of as few decimals as keep it, each matrix as a whole and then entry by entry."""
+    if np.unique(problem.grid.step).size == 1 and not problem.grid.finite:
+        problem = problem.but(grid=Grid(float(problem.grid.step.flat[0])))
+    for damping in (0.0, 1.0, *(float(f"{problem.factorization.damping:.{digits}g}") for digits in range(1, 5))):
+        if keeps(candidate := problem.but(damping=damping)):
+            problem = candidate
+            break
+    for name in ("X", "X_quantized", "X_validation", "W"):
+        if getattr(problem, name) is None:
+            continue
+        for index in [..., *np.ndindex(getattr(problem, name).shape)]:
+            for decimals in range(8):
+                array = getattr(problem, name).copy()
+                array[index] = np.round(array[index], decimals)
+                if np.array_equal(array, getattr(problem, name)):
+                    break
+                if keeps(candidate := problem.but(**{name: array})):
+                    problem = candidate
+                    break
+    return problem

@@ -1,0 +1,42 @@
+"""How tight is each theorem? The problems that came closest to each bound, replayed (see `provable-ptq attack`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+
+from threadpoolctl import threadpool_limits
+
+from ..bounds import Problem, check
+
+SWEEP = "tightness"
+DRAWS = 8192  # of stochastic claims above 12 features
+
+
+@dataclass(frozen=True)
+class ReplayCell:
+    """One claim and the shipped problem that came closest to it."""
+
+    study: str
+    claim: str
+
+    def rows(self) -> tuple[list[dict], dict[str, str]]:
+        """One row: the ratio that the replayed problem reaches. BLAS runs on one thread."""
+        with threadpool_limits(limits=1), resources.as_file(shipped_attacks()[self.claim]) as path:
+            problem = Problem.load(path)
+            verdict = check(problem, [self.claim], draws=DRAWS)[self.claim]
+        row = {"study": self.study, "sweep": SWEEP, "calibration": "attack", "claim": self.claim, "algorithm": problem.algorithm,
+               "form": problem.form, "rounding": problem.rounding, "alphabet": "finite" if problem.grid.finite else "infinite",
+               "ordering": problem.ordering if isinstance(problem.ordering, str) else "permutation", "damping": str(problem.damping),
+               "samples": problem.m, "features": problem.N, "neurons": problem.K, "seed": 0, "bits": 0, "draws": 0,
+               "failure_probability": problem.failure_probability, "ratio": verdict.ratio, "outcome": verdict.outcome.value}
+        return [row], {}
+
+
+def shipped_attacks() -> dict[str, resources.abc.Traversable]:
+    """The shipped problem files by claim id."""
+    folder = resources.files("provable_ptq.experiments.studies") / "attacks"
+    if not folder.is_dir():
+        return {}
+    files = sorted(folder.iterdir(), key=lambda file: file.name)
+    return {file.name.removesuffix(".npz"): file for file in files if file.name.endswith(".npz")}
