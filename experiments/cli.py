@@ -140,6 +140,7 @@ def _print_checked(summaries: list, examples: int, seed: int, witnesses: Path, a
         typer.echo(f"float64 made the same integers on {same} of {neurons} neurons, none closer than {tie:.2g} steps to a rounding tie")
         return
     typer.echo("worst: measured/bound (identities: relative residual; probabilities: at the (1 - p)-quantile)")
+    typer.echo("a run whose claims are all true reports a violation with probability at most 1%")
 
 
 def _table(output: Path, name: str) -> Path:
