@@ -139,6 +139,7 @@ def _float_level(column: np.ndarray, p: float) -> float:
         return 0.0
     largest = s.max()
     relative, log_half_p = s / largest, np.log(p / 2)
+    relative = relative[relative > 1e-200]  # of smaller ones nothing is left at any p, and quotients would overflow
 
     def excess(x: float) -> float:  # x = 2 alpha^2 / largest; log-sum-exp keeps tiny p exact
         exponents = -x / relative

@@ -8,22 +8,26 @@ problem, and after them the matrices. What is found is shrunk to fewer features 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from ..algorithms import Grid, InvalidArgumentError
 from ..algorithms.arguments import reject
+from ..algorithms.damping import resolve_damping
+from ..algorithms.factorization import RowSource
 from .campaign import mended
 from .check import check, unmet_hypotheses
 from .claim import Claim, Kind, select
 from .deterministic.optimum import optimum_decided
 from .evolution import Evolution
-from .hypotheses import mismatched_inputs
+from .exact import check_exact
+from .hypotheses import mismatched_inputs, validation_inputs
 from .law import LAW_KINDS, law_verdict
 from .problem import Problem
 from .problems.strategies import problems
@@ -40,7 +44,9 @@ POPULATION = 256  # weights per run
 SEARCHED_POPULATION = 32  # where every one of them costs the search for an exact optimum
 LAW_FEATURES = 8  # all 2^N rounding paths are enumerated for every candidate
 SMALL_STEP = 0.05  # of the grid's step, or of a matrix' typical entry: where evolution starts
+GENERATIONS = 600  # of one evolution of weights
 PATIENCE = 120  # generations without progress
+POLISHINGS, POLISHING_RUNS = 3, 400  # of a problem that got smaller
 LARGEST_LOGARITHM = 12.0  # of a damping or of odds
 
 
@@ -106,18 +112,39 @@ def attack(claim_id: str, features: int = 16, samples: int = 16, budget: int = B
     for name, value in (("features", features), ("samples", samples), ("budget", budget)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
             raise reject(name, value, "an integer >= 1")
-    (claim,) = select([claim_id])
+    (claim,) = select(claim_id)
     if not attackable(claim):
         raise reject("claim id", claim_id, "a claim that can be attacked (no prediction, and no construction with fixed numbers)")
-    search = _Search(claim, budget, progress)
+    with threadpool_limits(limits=1):
+        return _attack(_Search(claim, budget, progress), features, samples, seed)
+
+
+def _attack(search: _Search, features: int, samples: int, seed: int) -> Attack:
+    claim = search.claim
     _explore(search, features, samples, seed)
     if search.best is None:
-        raise reject("claim id", claim_id, f"a claim to which some problem with {features} features and {samples} samples belongs")
+        raise reject("claim id", claim.id, f"a claim to which some problem with {features} features and {samples} samples belongs")
     _evolve(search, np.random.default_rng([seed, 1]))
-    found, found_ratio = search.best, search.score
-    problem = found if claim.kind is Kind.IDENTITY and not search.refuted else _shrunk(search, np.random.default_rng([seed, 2]))
-    verdict = check(problem, [claim.id], draws=1)[claim.id]
-    return Attack(claim, verdict.ratio, problem, found, found_ratio, search.evaluations, verdict)
+    found, found_ratio, verdict = search.best, search.score, _verdict(claim, search.best)
+    problem, violated = found, verdict.outcome is Outcome.VIOLATED
+    if violated or claim.kind is not Kind.IDENTITY:  # the residual of a true identity is rounding noise: nothing to shrink
+        smaller = _shrunk(search, np.random.default_rng([seed, 2]))
+        found_smaller = _verdict(claim, smaller)
+        if not violated or found_smaller.outcome is Outcome.VIOLATED:
+            problem, verdict = smaller, found_smaller
+    return Attack(claim, verdict.ratio, problem, found, found_ratio, search.evaluations, _confirmed(claim, problem, verdict))
+
+
+def _verdict(claim: Claim, problem: Problem) -> Verdict:
+    return check(problem, [claim.id], draws=1)[claim.id]
+
+
+def _confirmed(claim: Claim, problem: Problem, verdict: Verdict) -> Verdict:
+    """A violation stands unless exact arithmetic says that float64 only saw its own rounding."""
+    if verdict.outcome is not Outcome.VIOLATED or check_exact(problem, [claim.id]).verdicts[claim.id].outcome is not Outcome.HOLDS:
+        return verdict
+    advice = "float64 sees a violation, and the claim holds in exact arithmetic: its formula loses precision here"
+    return replace(verdict, outcome=Outcome.UNDECIDED, advice=advice, witness=None)
 
 
 def attackable(claim: Claim) -> bool:
@@ -148,6 +175,7 @@ class _Search:
         self.claim, self.budget, self.progress = claim, budget, progress
         self.runs = self.evaluations = 0
         self.best, self.score = None, -np.inf
+        self.ceiling = np.inf if claim.kind is Kind.IDENTITY else 1 + EQUALITY
         self.starts: list[Problem] = []
 
     @property
@@ -160,14 +188,8 @@ class _Search:
         return SEARCHED_POPULATION if optimum_decided in self.claim.hypotheses else POPULATION
 
     @property
-    def refuted(self) -> bool:
-        """Whether the best candidate violates the claim; only then is it asked for a verdict."""
-        suspect = self.score > 1 + EQUALITY or (self.claim.kind is Kind.IDENTITY and self.score > 0)
-        return suspect and check(self.best, [self.claim.id], draws=1)[self.claim.id].outcome is Outcome.VIOLATED
-
-    @property
     def over(self) -> bool:
-        return self.runs >= self.budget or (self.claim.kind is not Kind.IDENTITY and self.score > 1 + EQUALITY)
+        return self.runs >= self.budget or self.score > self.ceiling
 
     def scores(self, problem: Problem) -> np.ndarray:
         """The ratio of every neuron (K,); -inf where the claim does not apply or float64 cannot decide it."""
@@ -179,7 +201,7 @@ class _Search:
             found = np.full(problem.K, -np.inf)
         neuron = int(np.argmax(found))
         if found[neuron] > self.score:
-            if self.score < ENOUGH <= found[neuron] and self.claim.kind is not Kind.IDENTITY:
+            if self.score < ENOUGH <= found[neuron]:
                 self.budget = min(self.budget, self.runs + OVERTIME)
             self.best, self.score = repeat_neuron(problem, neuron, 1), float(found[neuron])
         if self.progress is not None:
@@ -210,6 +232,8 @@ def _explore(search: _Search, features: int, samples: int, seed: int) -> None:
                          phases=[hypothesis.Phase.generate, hypothesis.Phase.target], suppress_health_check=list(hypothesis.HealthCheck))
     @hypothesis.given(_candidates(claim, features, samples))
     def attempt(problem: Problem) -> None:
+        if search.over:
+            return
         (score,) = search.scores(problem)
         if np.isfinite(score):
             hypothesis.target(score)
@@ -226,7 +250,8 @@ def _candidates(claim: Claim, features: int, samples: int) -> st.SearchStrategy[
         drawn = problems(algorithm=st.sampled_from(claim.algorithms), rounding=claim.rounding, samples=samples, neurons=1,
                          features=min(features, LAW_FEATURES) if claim.kind in LAW_KINDS else features,
                          mismatched=mismatched, near_ties=False)
-    return drawn.map(lambda problem: repeat_neuron(mended(claim, problem), 0, 1))
+    unread = {} if validation_inputs in claim.hypotheses else {"X_validation": None}
+    return drawn.map(lambda problem: repeat_neuron(mended(claim, problem.but(**unread)), 0, 1))
 
 
 def _evolve(search: _Search, rng: np.random.Generator) -> None:
@@ -243,7 +268,8 @@ def _evolve(search: _Search, rng: np.random.Generator) -> None:
             _tune_everything(search, point, rng, search.budget // 2)
 
 
-def _climb(search: _Search, evolution: Evolution, score: Callable[[np.ndarray], np.ndarray], generations: int) -> np.ndarray:
+def _climb(search: _Search, evolution: Evolution, score: Callable[[np.ndarray], np.ndarray], generations: int,
+           enough: float = np.inf) -> np.ndarray:
     """The best candidate (n,) that evolution finds before it stops making progress."""
     best, highest, since = evolution.mean, -np.inf, 0
     for _ in range(generations):
@@ -254,16 +280,16 @@ def _climb(search: _Search, evolution: Evolution, score: Callable[[np.ndarray], 
         if scores[leader] > highest:
             since = 0 if scores[leader] > highest + 1e-6 else since
             best, highest = candidates[:, leader], scores[leader]
-        if search.over or since > PATIENCE or evolution.scale < 1e-9:
+        if search.over or highest >= enough or since > PATIENCE or evolution.scale < 1e-9:
             break
     return best
 
 
-def _tune_weights(search: _Search, start: Problem, rng: np.random.Generator, generations: int = 600) -> Problem:
+def _tune_weights(search: _Search, start: Problem, rng: np.random.Generator, enough: float = np.inf) -> Problem:
     """The start with better weights; every run tries a population of them side by side."""
     step = start.grid.alphabet(start.N, 1).step
     evolution = Evolution((start.W / step)[:, 0] + rng.uniform(-0.5, 0.5, start.N), SMALL_STEP, search.population, rng)
-    best = _climb(search, evolution, lambda candidates: search.scores(start.but(W=candidates * step)), generations)
+    best = _climb(search, evolution, lambda candidates: search.scores(start.but(W=candidates * step)), GENERATIONS, enough)
     return start.but(W=best[:, None] * step)
 
 
@@ -286,7 +312,7 @@ def _coordinates(claim: Claim, start: Problem) -> tuple[np.ndarray, Callable[[np
     parts |= {name: getattr(start, name) / size for name, size in sizes.items()}
     if start.X_quantized is not None:
         parts["mismatch"] = (start.X_quantized - start.X) / sizes["X"]
-    damping = start.factorization.damping if start.algorithm in ("optq", "qronos") else 0.0
+    damping = _absolute_damping(start)
     if damping > 0:
         parts["damping"] = np.log([damping])
     if claim.kind is Kind.PROBABILITY:
@@ -308,27 +334,33 @@ def _coordinates(claim: Claim, start: Problem) -> tuple[np.ndarray, Callable[[np
     return np.concatenate([part.ravel() for part in parts.values()]), rebuild
 
 
+def _absolute_damping(problem: Problem) -> float:
+    return resolve_damping(problem.damping, RowSource.of(problem.calibration))
+
+
 def _shrunk(search: _Search, rng: np.random.Generator) -> Problem:
-    """The best problem made smaller and rounder as long as it keeps its ratio."""
-    kept, search.budget, search.progress = KEPT * search.score, np.inf, None
-    problem = search.best
+    """The best problem made smaller, tuned again at its new size while that gains something, and made rounder."""
+    search.budget = search.ceiling = np.inf
+    search.progress = None
+    for _ in range(POLISHINGS):
+        reached = search.score
+        kept = max(KEPT * reached, 1 + 2 * EQUALITY) if reached > 1 + 2 * EQUALITY else KEPT * reached
+        problem = _small(search, search.best, rng, kept)
+        if reached < ENOUGH:
+            _tune_everything(search, problem, rng, POLISHING_RUNS)
+        if search.score * KEPT <= reached:
+            break
+    return _rounder(problem, lambda candidate: bool(search.scores(candidate)[0] >= kept))
 
-    def keeps(candidate: Problem) -> bool:
-        return bool(search.scores(candidate)[0] >= kept)
 
-    def tuned(candidate: Problem) -> Problem:
-        if keeps(candidate) or not search.in_population:
-            return candidate
-        return _tune_weights(search, candidate, rng, generations=150)
-
-    shrinking = True
-    while shrinking:
-        shrinking = False
-        for candidate in _smaller(problem):
-            if keeps(candidate := tuned(candidate)):
-                problem, shrinking = candidate, True
-                break
-    return _rounder(problem, keeps)
+def _small(search: _Search, problem: Problem, rng: np.random.Generator, kept: float) -> Problem:
+    """The problem with as little in it as still scores `kept`; weights are tuned again where something is left out."""
+    for candidate in _smaller(problem):
+        if search.scores(candidate)[0] < kept and search.in_population:
+            candidate = _tune_weights(search, candidate, rng, kept)
+        if search.scores(candidate)[0] >= kept:
+            return _small(search, candidate, rng, kept)
+    return problem
 
 
 def _smaller(problem: Problem) -> Iterator[Problem]:
@@ -363,11 +395,10 @@ def _parts(size: int) -> Iterator[np.ndarray]:
 def _with_features(problem: Problem, keep: np.ndarray) -> Problem:
     laid = problem.grid.alphabet(problem.N, 1)
     ends = (laid.low[keep], laid.high[keep]) if problem.grid.finite else (None, None)
-    matrices = {name: getattr(problem, name)[:, keep] for name in ("X", "X_quantized", "X_validation") if getattr(problem, name) is not None}
+    matrices = {name: X[:, keep] for name in ("X", "X_quantized", "X_validation") if (X := getattr(problem, name)) is not None}
     ordering = problem.ordering
     if not isinstance(ordering, str):
-        ordering = np.argsort(np.argsort(np.argsort(ordering)[keep]))
-        ordering = np.argsort(ordering)
+        ordering = np.argsort(np.argsort(ordering)[keep])
     return problem.but(W=problem.W[keep], grid=Grid(laid.step[keep], *ends), ordering=ordering, **matrices)
 
 
@@ -375,7 +406,7 @@ def _rounder(problem: Problem, keeps: Callable[[Problem], bool]) -> Problem:
     """The problem with numbers of as few decimals as keep it, each matrix as a whole and then entry by entry."""
     if np.unique(problem.grid.step).size == 1 and not problem.grid.finite:
         problem = problem.but(grid=Grid(float(problem.grid.step.flat[0])))
-    for damping in (0.0, 1.0, *(float(f"{problem.factorization.damping:.{digits}g}") for digits in range(1, 5))):
+    for damping in (0.0, 1.0, *(float(f"{_absolute_damping(problem):.{digits}g}") for digits in range(1, 5))):
         if keeps(candidate := problem.but(damping=damping)):
             problem = candidate
             break
@@ -385,7 +416,7 @@ def _rounder(problem: Problem, keeps: Callable[[Problem], bool]) -> Problem:
         for index in [..., *np.ndindex(getattr(problem, name).shape)]:
             for decimals in range(8):
                 array = getattr(problem, name).copy()
-                array[index] = np.round(array[index], decimals)
+                array[index] = np.round(array[index], decimals) + 0.0  # no -0
                 if np.array_equal(array, getattr(problem, name)):
                     break
                 if keeps(candidate := problem.but(**{name: array})):

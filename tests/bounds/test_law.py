@@ -170,7 +170,7 @@ def test_expectations_agree_with_draws(name):
 
 
 def test_saturated_paths_count_as_no_failure_and_none_is_dropped():
-    problem = layer(5, grid=Grid(0.7, low=-2, high=1), p=0.3)
+    problem = layer(5, grid=Grid(0.7, low=-1, high=1), p=0.3).but(W=layer(5).W / 3)
     repeated, result, weights = every_path(problem, 0)
     saturated = result.saturated.any(axis=0)
     assert 0.05 < saturated @ weights < 0.95

@@ -1,0 +1,73 @@
+"""`provable-ptq attack CLAIM`: search for inputs on which a claim nearly fails, or fails."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from tqdm import tqdm
+
+from ..bounds import Kind
+
+RATIOS = {Kind.IDENTITY: "relative residual", Kind.LOWER: "bound/measured", Kind.EXPECTATION: "mean of measured/bound",
+          Kind.PROBABILITY: "(1 - p)-quantile of measured/bound"}  # else measured/bound
+
+def attack_claim(
+    claim: Annotated[str, typer.Argument(help="Claim id.")],
+    features: Annotated[int, typer.Option(min=1, help="Features N of the problems that are searched.")] = 16,
+    samples: Annotated[int, typer.Option(min=1, help="Samples m.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed finds the same problem.")] = 0,
+    budget: Annotated[int | None, typer.Option(min=1, help="Runs of the algorithm, each on a whole population of weights.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder for what is found.")] = Path("out/attacks"),
+    claims: Annotated[Path | None, typer.Option(help="A Python file of your own claims.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Search for inputs that bring measured/bound of a claim as near to 1 as it gets; save the worst as a replayable file."""
+    from ..bounds.attack import BUDGET, attack
+    from ..bounds.claim import load_claims
+
+    if claims is not None:
+        load_claims(claims)
+    with tqdm(total=100, desc=f"attack {claim}", unit="%", disable=as_json) as bar:
+
+        def show(share: float, ratio: float) -> None:
+            if (moved := math.floor(100 * share) - bar.n) > 0:
+                bar.set_postfix_str(f"ratio {ratio:.4g}", refresh=False)
+                bar.update(moved)
+
+        found = attack(claim, features, samples, budget or BUDGET, seed, show)
+        bar.update(bar.total - bar.n)
+    saved, unshrunk = found.save(output)
+    typer.echo(_document(found, saved, unshrunk) if as_json else _lines(found, saved, unshrunk, claims))
+    raise typer.Exit(int(found.violated))
+
+
+def _document(found, saved: Path, unshrunk: Path) -> str:
+    def finite(number: float) -> float | str:
+        return number if math.isfinite(number) else str(number)
+
+    return json.dumps({
+        "id": found.claim_id, "outcome": found.verdict.outcome, "advice": found.verdict.advice, "evaluations": found.evaluations,
+        "ratio": finite(found.ratio), "features": found.problem.N, "samples": found.problem.m, "file": str(saved),
+        "found_ratio": finite(found.found_ratio), "found_features": found.found.N, "found_samples": found.found.m,
+        "found_file": str(unshrunk),
+    }, indent=2, allow_nan=False)
+
+
+def _lines(found, saved: Path, unshrunk: Path, claims: Path | None) -> str:
+    loaded = "" if claims is None else f"load_claims({str(claims)!r}); "
+    imported = "Problem, check" if claims is None else "Problem, check, load_claims"
+    advice = f" ({found.verdict.advice})" if found.verdict.advice else ""
+    ratio = RATIOS.get(found.claim.kind, "measured/bound")
+    return f"""{found.claim_id}: {found.verdict.outcome}{advice}
+found   {ratio} {found.found_ratio:.6g} at {_size(found.found)}, {found.evaluations} inputs tried: {unshrunk}
+shrunk  {ratio} {found.ratio:.6g} at {_size(found.problem)}: {saved}
+replay  from provable_ptq.bounds import {imported}
+        {loaded}check(Problem.load({str(saved)!r}), [{found.claim_id!r}], draws=1)"""
+
+
+def _size(problem) -> str:
+    return f"N = {problem.N}, m = {problem.m}"
