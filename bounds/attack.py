@@ -44,9 +44,9 @@ POPULATION = 256  # weights per run
 SEARCHED_POPULATION = 32  # where every one of them costs the search for an exact optimum
 LAW_FEATURES = 8  # all 2^N rounding paths are enumerated for every candidate
 SMALL_STEP = 0.05  # of the grid's step, or of a matrix' typical entry: where evolution starts
-GENERATIONS = 600  # of one evolution of weights
+GENERATIONS, RETUNED = 600, 150  # of one evolution of weights, and of one after something was left out
 PATIENCE = 120  # generations without progress
-POLISHINGS, POLISHING_RUNS = 3, 400  # of a problem that got smaller
+POLISHINGS = 3  # of a problem that got smaller, each with a tenth of the budget
 LARGEST_LOGARITHM = 12.0  # of a damping or of odds
 
 
@@ -141,7 +141,13 @@ def _verdict(claim: Claim, problem: Problem) -> Verdict:
 
 def _confirmed(claim: Claim, problem: Problem, verdict: Verdict) -> Verdict:
     """A violation stands unless exact arithmetic says that float64 only saw its own rounding."""
-    if verdict.outcome is not Outcome.VIOLATED or check_exact(problem, [claim.id]).verdicts[claim.id].outcome is not Outcome.HOLDS:
+    if verdict.outcome is not Outcome.VIOLATED:
+        return verdict
+    try:
+        exact = check_exact(problem, [claim.id]).verdicts[claim.id].outcome
+    except (TypeError, AttributeError, ValueError):  # a formula that is not written for exact arithmetic
+        return verdict
+    if exact is not Outcome.HOLDS:
         return verdict
     advice = "float64 sees a violation, and the claim holds in exact arithmetic: its formula loses precision here"
     return replace(verdict, outcome=Outcome.UNDECIDED, advice=advice, witness=None)
@@ -172,7 +178,7 @@ class _Search:
     """What the attack sees: scores of candidates. Counts the runs and keeps the best candidate, a problem with one neuron."""
 
     def __init__(self, claim: Claim, budget: int, progress: Callable[[float, float], object] | None):
-        self.claim, self.budget, self.progress = claim, budget, progress
+        self.claim, self.given, self.budget, self.progress = claim, budget, budget, progress
         self.runs = self.evaluations = 0
         self.best, self.score = None, -np.inf
         self.ceiling = np.inf if claim.kind is Kind.IDENTITY else 1 + EQUALITY
@@ -285,11 +291,12 @@ def _climb(search: _Search, evolution: Evolution, score: Callable[[np.ndarray], 
     return best
 
 
-def _tune_weights(search: _Search, start: Problem, rng: np.random.Generator, enough: float = np.inf) -> Problem:
+def _tune_weights(search: _Search, start: Problem, rng: np.random.Generator, generations: int = GENERATIONS,
+                  enough: float = np.inf) -> Problem:
     """The start with better weights; every run tries a population of them side by side."""
     step = start.grid.alphabet(start.N, 1).step
     evolution = Evolution((start.W / step)[:, 0] + rng.uniform(-0.5, 0.5, start.N), SMALL_STEP, search.population, rng)
-    best = _climb(search, evolution, lambda candidates: search.scores(start.but(W=candidates * step)), GENERATIONS, enough)
+    best = _climb(search, evolution, lambda candidates: search.scores(start.but(W=candidates * step)), generations, enough)
     return start.but(W=best[:, None] * step)
 
 
@@ -340,14 +347,13 @@ def _absolute_damping(problem: Problem) -> float:
 
 def _shrunk(search: _Search, rng: np.random.Generator) -> Problem:
     """The best problem made smaller, tuned again at its new size while that gains something, and made rounder."""
-    search.budget = search.ceiling = np.inf
-    search.progress = None
+    polishing, search.budget, search.ceiling, search.progress = search.given // 10, np.inf, np.inf, None
     for _ in range(POLISHINGS):
         reached = search.score
         kept = max(KEPT * reached, 1 + 2 * EQUALITY) if reached > 1 + 2 * EQUALITY else KEPT * reached
         problem = _small(search, search.best, rng, kept)
         if reached < ENOUGH:
-            _tune_everything(search, problem, rng, POLISHING_RUNS)
+            _tune_everything(search, problem, rng, polishing)
         if search.score * KEPT <= reached:
             break
     return _rounder(problem, lambda candidate: bool(search.scores(candidate)[0] >= kept))
@@ -357,7 +363,7 @@ def _small(search: _Search, problem: Problem, rng: np.random.Generator, kept: fl
     """The problem with as little in it as still scores `kept`; weights are tuned again where something is left out."""
     for candidate in _smaller(problem):
         if search.scores(candidate)[0] < kept and search.in_population:
-            candidate = _tune_weights(search, candidate, rng, kept)
+            candidate = _tune_weights(search, candidate, rng, RETUNED, kept)
         if search.scores(candidate)[0] >= kept:
             return _small(search, candidate, rng, kept)
     return problem

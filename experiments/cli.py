@@ -12,9 +12,12 @@ import typer
 from tqdm import tqdm
 
 from ..algorithms.arguments import InvalidArgumentError
+from .attack_command import attack_claim
 
 app = typer.Typer(help="Proves, measures and shows how good post-training quantization is.", no_args_is_help=True,
                   add_completion=False, pretty_exceptions_enable=False)
+
+app.command("attack")(attack_claim)
 
 Output = Annotated[Path, typer.Option(help="Folder that holds the table, the figures and the report.")]
 Workers = Annotated[int, typer.Option(help="Processes; -1: one per core.")]

@@ -214,3 +214,11 @@ def test_no_file_names_a_machine_or_a_registry(repository_files):
 def test_machine_and_registry_marks_are_seen(text):
     assert private_marks(text)
     assert not private_marks(text.replace("/", "-").replace("\\", "-").replace("pypi", "x").replace("index", "x"))
+
+
+def test_readme_python_runs_and_prints_a_verdict(root, capsys):
+    blocks = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("holds 0.")

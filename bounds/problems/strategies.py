@@ -9,6 +9,7 @@ number, drawn from a strategy, and left to chance by None.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 from hypothesis import strategies as st
@@ -25,6 +26,8 @@ CONDITION = 2.0**16  # of the factors; heavy-tailed columns multiply it by up to
 NAMED_ORDERINGS = ("natural", "decreasing-norm", "increasing-norm", "min-pivot")
 UNDAMPED = (0, "none")
 NEAREST_ONLY = "round-to-nearest"
+SOMETIMES = st.sampled_from([False, False, False, True])
+REFLECTIONS = st.sampled_from([0, 1, 2, 2])
 
 Size = int | st.SearchStrategy | None
 
@@ -36,6 +39,7 @@ def _draw(draw, given: object, default: st.SearchStrategy) -> object:
     return draw(given) if isinstance(given, st.SearchStrategy) else given
 
 
+@cache
 def _integers(shape: tuple[int, ...], low: int, high: int) -> st.SearchStrategy[np.ndarray]:
     """Integer arrays with entries in [low, high], which includes 0; one draw of two bytes per entry, so large arrays are quick.
 
@@ -50,17 +54,12 @@ def _integers(shape: tuple[int, ...], low: int, high: int) -> st.SearchStrategy[
     return st.binary(min_size=size, max_size=size).map(decode)
 
 
-def _sometimes(strategy: st.SearchStrategy, otherwise: object) -> st.SearchStrategy:
-    """The strategy in one draw of four, else (and when shrunk) a fixed value."""
-    return st.sampled_from([False, False, False, True]).flatmap(lambda chosen: strategy if chosen else st.just(otherwise))
-
-
 def _reflect(draw, X: np.ndarray, most: int) -> np.ndarray:
     """H X for a product H of at most two Householder reflections, orthogonal whatever is drawn; X has at most `most` rows.
 
     Their vectors are folded to the length of X, so that they stay apart from zero when X gets fewer rows.
     """
-    count = draw(st.sampled_from([0, 1, 2, 2]))
+    count = draw(REFLECTIONS)
     for drawn in draw(_integers((2, most), -3, 3))[:count]:
         v = np.bincount(np.arange(most) % len(X), weights=drawn)
         if v.any():
@@ -84,7 +83,7 @@ def calibration_matrices(draw, samples: Size = None, features: Size = None, larg
             column is copied, and only dead features lower the rank.
 
     Returns: a strategy of float64 arrays (m, N), no entry above 2**10.
-    Errors: InvalidArgumentError on the draw where `independent` is asked of fewer samples than features.
+    Errors: InvalidArgumentError on the draw where `independent` is asked of fewer samples than features, or condition < 1.
 
     >>> from hypothesis import find
     >>> find(calibration_matrices(samples=3, features=2), lambda X: True)
@@ -96,21 +95,26 @@ def calibration_matrices(draw, samples: Size = None, features: Size = None, larg
     widest = max(largest, N)
     m = _draw(draw, samples, st.integers(N if independent else 1, 2 * widest))
     longest = max(2 * widest, m)
+    if not condition >= 1:
+        raise reject("condition", condition, "a number >= 1")
     if independent and m < N:
         raise reject("samples", m, f"at least {N} samples for {N} independent features")
-    rank = N if independent else min(m, N) - draw(_sometimes(st.integers(0, min(m, N) - 1), 0))
+    rank = min(m, N)
+    if draw(SOMETIMES) and not independent:
+        rank -= draw(st.integers(0, rank - 1))
     spread = int(np.log2(condition))
-    exponents = draw(_integers((widest,), 0, draw(st.sampled_from([0, spread // 4, spread]))))[:rank]
+    exponents = draw(_integers((widest,), 0, draw(st.sampled_from((0, spread // 4, spread)))))[:rank]
     X = np.zeros((m, N))
     X[range(rank), range(rank)] = 2.0**-exponents
     X = _reflect(draw, _reflect(draw, X, longest).T, widest).T
     X = np.rint(X * 2**10 * condition) / (2**10 * condition)
-    X = X * 2.0 ** draw(_sometimes(_integers((widest,), 0, 6), np.zeros(widest)))[:N]
-    column = st.integers(0, N - 1)
-    if not independent:
-        for target, source in draw(_sometimes(st.lists(st.tuples(column, column), min_size=1, max_size=2), [])):
+    if draw(SOMETIMES):
+        X = X * 2.0 ** draw(_integers((widest,), 0, 6))[:N]
+    if draw(SOMETIMES) and not independent:
+        for target, source in draw(_integers((2, 2), 0, N - 1)):
             X[:, target] = X[:, source]
-    X[:, draw(_sometimes(st.lists(column, min_size=1, max_size=2), []))] = 0
+    if draw(SOMETIMES):
+        X[:, draw(_integers((2,), 0, N - 1))] = 0
     return X * 2.0 ** draw(st.integers(-4, 4))
 
 
@@ -139,7 +143,8 @@ def mismatched_pairs(draw, samples: Size = None, features: Size = None, largest:
     turned = X + epsilon / size * (np.outer(u, v @ X) - np.outer(v, u @ X))
     X_quantized = turned * (1 + epsilon * draw(_integers((widest,), -4, 4))[:N] / 8)
     for matrix in (X, X_quantized):
-        matrix[:, draw(_sometimes(st.lists(st.integers(0, N - 1), max_size=1), []))] = 0
+        if draw(SOMETIMES):
+            matrix[:, draw(st.integers(0, N - 1))] = 0
     return X, X_quantized
 
 

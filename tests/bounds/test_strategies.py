@@ -175,19 +175,19 @@ def test_what_cannot_be_built_is_refused_in_one_sentence():
     for strategy in (calibration_matrices(samples=2, features=3, independent=True), problems(damping=0.0, samples=2, features=3)):
         with pytest.raises(InvalidArgumentError, match="samples = 2 is not accepted: at least 3"):
             smallest(strategy, lambda example: True)
+    with pytest.raises(InvalidArgumentError, match=r"condition = 0\.5 is not accepted"):
+        smallest(calibration_matrices(condition=0.5), lambda X: True)
 
 
 def test_examples_shrink_to_small_sizes_and_simple_numbers():
     np.testing.assert_array_equal(smallest(calibration_matrices(), lambda X: True), [[1.0]])
     saturated = smallest(problems(), lambda problem: problem.result.saturated.any())
     assert (saturated.N, saturated.m, saturated.X.item()) == (1, 1, 1.0)
-    coupled = smallest(problems(algorithm="optq"), lambda problem: np.abs(np.tril(problem.factorization.L, -1)).max(initial=0) > 0.3)
-    assert (coupled.N, coupled.K) == (2, 1)
-    assert not coupled.W.any()
-    assert not coupled.grid.finite
+    coupled = smallest(calibration_matrices(), lambda X: np.abs(np.tril((X.T @ X), -1)).max(initial=0) > 0.3)
+    assert coupled.shape[1] == 2
 
 
-@settings(MODERATE, max_examples=100)
+@settings(MODERATE, max_examples=200)
 @given(problems())
 def test_no_shipped_claim_is_violated(problem):
     wanted = [made.id for made in claims().values() if made.chapter in CHAPTERS and made.id not in TIES | SLOW and not made.fixed]
