@@ -43,10 +43,11 @@ KEPT = 1 - 1e-3  # of the ratio, when a problem is shrunk
 POPULATION = 256  # weights per run
 SEARCHED_POPULATION = 32  # where every one of them costs the search for an exact optimum
 LAW_FEATURES = 8  # all 2^N rounding paths are enumerated for every candidate
-SMALL_STEP = 0.05  # of the grid's step, or of a matrix' typical entry: where evolution starts
+WEIGHT_STEP, MATRIX_STEP = 0.05, 0.2  # where evolution starts, in steps of the grid and in typical entries of a matrix
 GENERATIONS, RETUNED = 600, 150  # of one evolution of weights, and of one after something was left out
 PATIENCE = 120  # generations without progress
 POLISHINGS = 3  # of a problem that got smaller, each with a tenth of the budget
+LARGEST_SCORE = 1e6  # that Hypothesis is told of
 LARGEST_LOGARITHM = 12.0  # of a damping or of odds
 
 
@@ -57,7 +58,8 @@ class Attack:
     Attributes:
         claim: the claim that was attacked.
         ratio: measured/bound of `problem`, as in `Verdict.ratio`.
-        problem: what was found, shrunk: one neuron, few features and samples, round numbers; within 0.1% of `found_ratio`.
+        problem: what was found, shrunk: one neuron, few features and samples, round numbers; not more than
+            0.1% below `found_ratio`, and above it where small problems come nearer.
         found: the problem of the size that was asked for, before it was shrunk, and its `found_ratio`.
         evaluations: how many inputs were tried.
         verdict: of the claim on `problem`; an outcome of VIOLATED refutes the claim.
@@ -241,8 +243,8 @@ def _explore(search: _Search, features: int, samples: int, seed: int) -> None:
         if search.over:
             return
         (score,) = search.scores(problem)
-        if np.isfinite(score):
-            hypothesis.target(score)
+        if score > -np.inf:
+            hypothesis.target(min(score, LARGEST_SCORE))
             search.starts.append(problem)
 
     attempt()
@@ -261,11 +263,12 @@ def _candidates(claim: Claim, features: int, samples: int) -> st.SearchStrategy[
 
 
 def _evolve(search: _Search, rng: np.random.Generator) -> None:
-    """From the best start, then from others: tune the weights, then everything, then the weights again."""
+    """From the best there is and from other starts in turn: tune the weights, then everything, then the weights again."""
     for attempt in count():
         if search.over:
             return
-        point = search.best if attempt == 0 else search.starts[rng.integers(len(search.starts))]
+        starts = search.starts if attempt % 2 else [search.best]
+        point = starts[rng.integers(len(starts))]
         if search.in_population:
             point = _tune_weights(search, point, rng)
             point = _tune_everything(search, point, rng, search.budget // 8)
@@ -295,7 +298,7 @@ def _tune_weights(search: _Search, start: Problem, rng: np.random.Generator, gen
                   enough: float = np.inf) -> Problem:
     """The start with better weights; every run tries a population of them side by side."""
     step = start.grid.alphabet(start.N, 1).step
-    evolution = Evolution((start.W / step)[:, 0] + rng.uniform(-0.5, 0.5, start.N), SMALL_STEP, search.population, rng)
+    evolution = Evolution((start.W / step)[:, 0] + rng.uniform(-0.5, 0.5, start.N), WEIGHT_STEP, search.population, rng)
     best = _climb(search, evolution, lambda candidates: search.scores(start.but(W=candidates * step)), generations, enough)
     return start.but(W=best[:, None] * step)
 
@@ -303,7 +306,7 @@ def _tune_weights(search: _Search, start: Problem, rng: np.random.Generator, gen
 def _tune_everything(search: _Search, start: Problem, rng: np.random.Generator, runs: int) -> Problem:
     """The start with better matrices, weights, damping and failure probability; every candidate is a problem of its own."""
     flat, rebuild = _coordinates(search.claim, start)
-    evolution = Evolution(flat, SMALL_STEP, 4 + int(3 * np.log(len(flat))), rng)
+    evolution = Evolution(flat, MATRIX_STEP, 4 + int(3 * np.log(len(flat))), rng)
 
     def score(candidates: np.ndarray) -> np.ndarray:
         return np.array([search.scores(rebuild(candidate))[0] for candidate in candidates.T])

@@ -23,13 +23,16 @@ def departures(problem, codes: np.ndarray) -> np.ndarray:
     exact = is_exact(f.L)
     q = steps * (rationals(codes) if exact else codes)
     ratios = as_float((f.L @ (w - q)) / steps) if not exact else (f.L @ (w - q)) / steps
-    half = lift(0.5, f.L) if exact else 0.5 + _slack(problem)
+    half = lift(0.5, f.L) + tie_width(problem)
     too_high = (ratios > half) & (codes < high)
     too_low = (ratios < -half) & (codes > low)
     wrong = np.asarray(too_high | too_low | (codes < low) | (codes > high), dtype=bool)
     return np.where(wrong.any(axis=0), wrong.argmax(axis=0), problem.N)
 
 
-def _slack(problem) -> float:
+def tie_width(problem) -> float:
+    """How near, in steps, z must come to the middle between two codes to count as a tie: 0 in exact arithmetic."""
+    if is_exact(problem.W):
+        return 0
     largest = float(np.max(np.abs(problem.W[problem.order]) / problem.steps))
     return relative_allowance(problem.N, problem.factorization.condition, largest)

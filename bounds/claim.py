@@ -46,12 +46,14 @@ class Evaluation:
             or one entry; leading axes are further inequalities of the same statement.
         scale: what an identity's residual is relative to; None: the larger side.
         ceiling: the largest value `measured` can take, for bounds in expectation.
+        allowance: what float64 may part the sides of an identity by, relative, where that is more than `tolerance` allows.
     """
 
     measured: np.ndarray
     bound: np.ndarray
     scale: np.ndarray | None = None
     ceiling: np.ndarray | None = None
+    allowance: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

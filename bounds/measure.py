@@ -6,7 +6,7 @@ import numpy as np
 
 from ..algorithms import definitions
 from .arithmetic import absolute, is_exact
-from .tolerance import cancellation
+from .tolerance import cancellation, literal_allowance, projection_allowance
 
 INVERSE_REACH = 100.0  # condition number
 
@@ -85,6 +85,19 @@ def literal_numbers(problem, result) -> list[np.ndarray]:
         if f.condition <= INVERSE_REACH and (f.pivots_squared > 0).all():
             literal.append(definitions.optq_inverse_hessian(problem.calibration, *shared, codes=result.codes))
     return [form.rounding_errors + form.weights[f.order] for form in literal]
+
+
+def literal_reach(problem) -> float:
+    """What float64 may part `literal_numbers` from a result's by, relative; 0 in exact arithmetic."""
+    return 0.0 if is_exact(problem.W) else literal_allowance(problem.N, problem.factorization.condition)
+
+
+def projection_reach(problem) -> float:
+    """What float64 may part a side computed with L or M alone from one along a result by, relative; 0 in exact arithmetic."""
+    if is_exact(problem.W):
+        return 0.0
+    largest = float(np.max(np.abs(problem.W[problem.order]) / problem.steps))
+    return projection_allowance(problem.N, problem.factorization.condition, largest)
 
 
 def undamped_pivots_squared(problem) -> np.ndarray:

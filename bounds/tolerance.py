@@ -28,11 +28,24 @@ def relative_allowance(features: int, condition: float, largest_ratio: float) ->
 
 
 def identity_tolerance(features: int, condition: float, largest_ratio: float) -> float:
-    """Relative residual that an identity may have."""
-    representation = 4 * features * EPS * largest_ratio
+    """Relative residual that an identity may have; its sides may be much smaller than a bound, hence more room for z - q."""
+    representation = 100 * features * EPS * largest_ratio
     if condition <= WELL_CONDITIONED:
         return max(IDENTITY, representation)
     return float(100 * features * EPS * condition + representation)
+
+
+def projection_allowance(features: int, condition: float, largest_ratio: float = 1.0) -> float:
+    """Relative residual of an identity one side of which is computed with L or M alone, not along a result.
+
+    What L and M lose is relative to the weights they act on, `largest_ratio` times the steps that errors are measured in.
+    """
+    return float(100 * features * EPS * condition * max(1.0, largest_ratio))
+
+
+def literal_allowance(features: int, condition: float) -> float:
+    """Relative residual against a literal definition: its least-squares problems lose eps cond, and their residuals eps cond^2."""
+    return projection_allowance(features, condition) + float(EPS * condition**2)
 
 
 def cancellation(*terms: np.ndarray) -> np.ndarray:

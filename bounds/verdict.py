@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -81,10 +81,11 @@ def _quotient(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def reach(problem: Problem) -> tuple[int, float, float]:
-    """What the tolerances depend on: features, condition number, largest |w| / step."""
+    """What the tolerances depend on: features, condition number, largest |w| / step (Qronos: of its target)."""
     inverts_nothing = problem.algorithm in ("gpfq", "round-to-nearest")
     condition = 1.0 if inverts_nothing else problem.factorization.condition
-    return problem.N, condition, float(np.max(np.abs(problem.W[problem.order]) / problem.steps))
+    weights = problem.result.target if problem.algorithm == "qronos" else problem.W
+    return problem.N, condition, float(np.max(np.abs(weights[problem.order]) / problem.steps))
 
 
 def decide(claim: Claim, problem: Problem, evaluation: Evaluation, saturated: np.ndarray, applies: np.ndarray,
@@ -106,7 +107,7 @@ def _only(evaluation: Evaluation, applies: np.ndarray) -> Evaluation:
     def pick(x):
         return None if x is None else np.asarray(x)[..., applies] if np.ndim(x) and np.shape(x)[-1] == len(applies) else x
 
-    return Evaluation(*(pick(x) for x in (evaluation.measured, evaluation.bound, evaluation.scale, evaluation.ceiling)))
+    return replace(evaluation, **{name: pick(getattr(evaluation, name)) for name in ("measured", "bound", "scale", "ceiling")})
 
 
 def _certain(kind: Kind, problem: Problem, evaluation: Evaluation) -> Verdict:
@@ -114,7 +115,7 @@ def _certain(kind: Kind, problem: Problem, evaluation: Evaluation) -> Verdict:
     found = ratios(kind, evaluation)
     worst = float(np.max(found, initial=0.0))
     if kind is Kind.IDENTITY:
-        allowance = identity_tolerance(*reach(problem))
+        allowance = max(identity_tolerance(*reach(problem)), evaluation.allowance)
         margin = allowance - worst
         outcome = Outcome.HOLDS if worst <= allowance else Outcome.VIOLATED
         coarse = allowance > 1e-3

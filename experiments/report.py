@@ -232,7 +232,8 @@ def _worst(kind: Kind, applied: pd.DataFrame) -> str:
 
 
 def _pictures(pictures: list[Picture], folder: str) -> str:
-    parts = ["## Figures", "`make reproduce` draws all of them; `provable-ptq figures slice` redraws them from a table alone."]
+    steps = "`provable-ptq run paper`, then `provable-ptq figures paper`, do so step by step, under `out/`"
+    parts = ["## Figures", f"`make reproduce` draws all of them; {steps}."]
     for index, picture in enumerate(pictures, start=1):
         parts.append(f"![{picture.name}]({folder}/{picture.name}.png)")
         parts.append(f"**Figure {index}.** {picture.caption} *Sweep `{picture.sweep}`, drawn by `figures/{picture.name}.py`* "

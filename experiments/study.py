@@ -26,7 +26,7 @@ from .growth import GrowthCell
 from .names import did_you_mean
 from .replay import ReplayCell, shipped_attacks
 
-SHIPPED = ("slice",)
+SHIPPED = ("paper",)
 ALPHABETS = ("infinite", "finite")
 GROWTH_ETA = 314573 / 2**20  # about 0.3
 
@@ -142,8 +142,8 @@ def read_study(path: str | Path) -> Study:
         InvalidArgumentError: no such file, no TOML, an unknown key or name (with the nearest valid one), a wrong type, an
             empty grid; before anything runs, with file and key.
 
-    >>> read_study("slice").name
-    'slice'
+    >>> read_study("paper").name
+    'paper'
     """
     shown = str(path)
     source = resources.files("provable_ptq.experiments.studies") / f"{shown}.toml" if shown in SHIPPED else Path(path)

@@ -21,7 +21,7 @@ from provable_ptq.figures import render
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("algorithms", "bounds", "experiments", "figures")
-TABLE = Path("experiments/results/slice.parquet")
+TABLE = Path("experiments/results/paper.parquet")
 REPORT = Path("paper_results.md")
 PICTURES = Path("figures/rendered")
 REQUIRED = {"optq-update", "optq-identity", "optq-l2", "optq-l2-tight", "pivot-bound", "order-floor",

@@ -72,7 +72,7 @@ def wheel(root, repository_files, tmp_path_factory):
 def test_wheel_holds_every_module_and_its_data_and_nothing_else(wheel, repository_files):
     expected = shipped_files(repository_files)
     assert packaged_files(wheel) == expected
-    assert {Path("bounds/stochastic/__init__.py"), Path("experiments/studies/slice.toml"),
+    assert {Path("bounds/stochastic/__init__.py"), Path("experiments/studies/paper.toml"),
             Path("experiments/calibration/digits_weights.npz")} <= expected
 
 

@@ -39,7 +39,8 @@ def optimum_floor(problem, result) -> Evaluation:
     distances = grid_distances(problem)
     inverse_diagonal = spectral_floor(problem)[1]
     by_feature = maximum(distances**2 / inverse_diagonal[:, None])
-    by_spectrum = smallest_eigenvalue(gram(problem)) * squares(distances)
+    least = smallest_eigenvalue(gram(problem)) if is_exact(problem.W) else problem.factorization.singular_values[-1] ** 2
+    by_spectrum = least * squares(distances)
     best, reached = optimum_squared(problem), damped_error_squared(problem, result)
     measured = [best, reached, best, reached, reached]
     return Evaluation(np.stack(measured), np.stack([by_feature, by_feature, by_spectrum, by_spectrum, best]))

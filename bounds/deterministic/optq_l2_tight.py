@@ -6,7 +6,7 @@ import numpy as np
 
 from ..arithmetic import lift
 from ..claim import Evaluation, Kind, Origin, claim
-from ..measure import damped_error_squared, pivot_sum
+from ..measure import damped_error_squared, pivot_sum, projection_reach
 
 EPSILON = 2.0**-10  # distance to the tie, in half steps: large against rounding, small against the bound
 
@@ -40,7 +40,8 @@ def optq_l2_tight(problem, result) -> Evaluation:
     bound = pivot_sum(problem) / 4
     attained = bound * lift((1 - EPSILON) ** 2, bound)
     measured = np.stack([damped_error_squared(problem, result), wrong + 0 * bound])
-    return Evaluation(measured, np.stack([attained, 0 * bound]), scale=np.stack([attained, 1 + 0 * bound]))
+    scale = np.stack([attained, 1 + 0 * bound])
+    return Evaluation(measured, np.stack([attained, 0 * bound]), scale=scale, allowance=projection_reach(problem))
 
 
 def tight_problem(problem):

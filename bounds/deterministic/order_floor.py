@@ -43,7 +43,7 @@ def order_floor(problem, result) -> Evaluation:
     total, largest = squared.sum(), maximum(squared)
     floor, inverse_diagonal = spectral_floor(problem)
     inverses = 1 / inverse_diagonal
-    product = squared.prod() if is_exact(squared) else float(np.exp(np.mean(np.log(squared))))
+    product = squared.prod() if is_exact(squared) else _geometric_mean(squared)
     mean, peak = (total / problem.N) ** _power(problem), largest ** _power(problem)
     measured = [mean, peak, product, floor, diagonal.sum(), total, largest, *diagonal, *squared]
     bound = [floor, floor, floor, product, total, inverses.sum(), minimum(diagonal), *squared, *inverses]
@@ -60,7 +60,12 @@ def spectral_floor(problem) -> tuple[object, np.ndarray]:
     values = np.zeros(problem.N)
     values[: len(found)] = found**2
     values += f.damping
-    return float(np.exp(np.mean(np.log(values)))), (vectors**2 / values[:, None]).sum(axis=0)
+    return _geometric_mean(values), (vectors**2 / values[:, None]).sum(axis=0)
+
+
+def _geometric_mean(values: np.ndarray) -> float:
+    """In units of the largest, since a logarithm far from 0 loses digits."""
+    return float(values.max() * np.exp(np.mean(np.log(values / values.max()))))
 
 
 def _power(problem) -> int:

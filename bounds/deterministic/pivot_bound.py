@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import smallest_eigenvalue
+from ..arithmetic import is_exact, smallest_eigenvalue
 from ..claim import Evaluation, Kind, Origin, claim
+from ..tolerance import EPS
 
 
 @claim(
@@ -46,8 +47,15 @@ def pivot_bounds(problem) -> np.ndarray:
     bounds = norms + damping
     for j in range(N - m):
         later = X[:, j + 1 :]
-        least = smallest_eigenvalue(later @ later.T)
+        least = _least_singular_value_squared(later)
         if not (damping == 0 and least == 0):
             bounds[j] = damping / (least + damping) * norms[j] + damping
     return bounds
 
+
+def _least_singular_value_squared(later: np.ndarray) -> object:
+    """Of m samples by at least m features; in float64 zero where it is rounding noise, since the bound jumps there without damping."""
+    if is_exact(later):
+        return smallest_eigenvalue(later @ later.T)
+    values = np.linalg.svd(later, compute_uv=False)
+    return float(values[-1] ** 2) if values[-1] > max(later.shape) * EPS * values[0] else 0.0

@@ -3,7 +3,7 @@ r"""`qronos-identity`: Qronos' error is the unexplained mismatch plus the pivots
 from __future__ import annotations
 
 from ..claim import Evaluation, Kind, Origin, claim
-from ..measure import damped_deployed_error_squared
+from ..measure import damped_deployed_error_squared, projection_reach
 from .projection import target, unexplained_squared
 
 
@@ -31,4 +31,5 @@ def qronos_identity(problem, result) -> Evaluation:
     squared = problem.factorization.pivots_squared
     first = target(problem)[0] - result.weights[problem.order[0]]
     rest = squared[1:] @ result.rounding_errors[1:] ** 2 if problem.N > 1 else 0 * first
-    return Evaluation(damped_deployed_error_squared(problem, result), unexplained_squared(problem) + first**2 * squared[0] + rest)
+    split = unexplained_squared(problem) + first**2 * squared[0] + rest
+    return Evaluation(damped_deployed_error_squared(problem, result), split, allowance=projection_reach(problem))

@@ -38,6 +38,5 @@ def sto_optq_alphabet(problem, result) -> Evaluation:
 def alphabet_levels(problem) -> np.ndarray:
     """What, with probability 1 - p, bounds the drift of grid points (first row) and of rounded numbers (second), (2, K)."""
     M, p = problem.factorization.M, problem.failure_probability
-    squared = problem.steps**2
-    whole = M**2 @ squared
-    return np.stack([tail_level(whole, p), tail_level(whole - squared, p)])
+    strictly_lower = M - np.diag(np.diag(M))  # the diagonal may not be subtracted later: small entries would be lost beside it
+    return np.stack([tail_level(part**2 @ problem.steps**2, p) for part in (M, strictly_lower)])

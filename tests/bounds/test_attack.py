@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import typer
-from provable_ptq.algorithms import InvalidArgumentError
+from provable_ptq.algorithms import Grid, InvalidArgumentError
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
 from provable_ptq.bounds.attack import attack, attackable, gallery
 from provable_ptq.bounds.claim import CHAPTERS
@@ -29,8 +29,18 @@ def test_tight_bounds_are_attained_at_full_size(claim_id):
     assert (found.found.N, found.found.m, found.found.K) == (16, 16, 1)
     assert 0.99 <= found.found_ratio <= 1 + 1e-6
     np.testing.assert_allclose(ratio(found.found, claim_id), found.found_ratio, rtol=1e-9)
-    coupling = np.abs(np.tril(found.found.factorization.L, -1)).max()
-    assert coupling > 0.05, "a diagonal L would make every weight a problem of its own"
+
+
+@pytest.mark.parametrize("claim_id", ["optq-l2", "optq-linf"])
+def test_tight_bounds_are_attained_from_gaussian_matrices(plant, claim_id):
+    def gaussian(rng):
+        return Problem(rng.standard_normal((16, 16)), rng.standard_normal((16, 1)), Grid(step=1.0), damping=0.1)
+
+    found = attack(plant(claim_id, claims()[claim_id].evaluate, draw=gaussian), features=16, samples=16)
+    assert (found.found.N, found.found.m) == (16, 16)
+    assert 0.99 <= found.found_ratio <= 1 + 1e-6
+    assert np.linalg.matrix_rank(found.found.X) == 16
+    assert np.abs(np.tril(found.found.factorization.L, -1)).max() > 0.5, "features depend on each other"
 
 
 def test_what_is_found_is_shrunk_and_replays(tmp_path):
@@ -46,7 +56,7 @@ def test_what_is_found_is_shrunk_and_replays(tmp_path):
 
 
 def test_the_seed_decides_and_the_budget_limits():
-    first, again, other = (attack("sto-optq-linf-rowwise", features=3, samples=2, budget=150, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (attack("sto-optq-linf-rowwise", features=2, samples=2, budget=60, seed=seed) for seed in (1, 1, 2))
     assert first.ratio == again.ratio
     assert first.evaluations == again.evaluations
     np.testing.assert_array_equal(first.found.X, again.found.X)
@@ -81,8 +91,8 @@ def test_a_bound_that_is_slightly_too_small_is_passed_not_just_approached(plant)
 
 def test_a_false_identity_is_refuted(plant):
     def undamped(problem, result):
-        return Evaluation(claims()["optq-identity"](problem, result).measured, problem.factorization.pivots_squared @ result.rounding_errors**2
-                          - 1e-6 * problem.factorization.damping * problem.steps[0] ** 2)
+        truth = claims()["optq-identity"](problem, result)
+        return Evaluation(truth.measured, truth.bound - problem.factorization.damping * problem.steps[0] ** 2 / 2**20)
 
     found = attack(plant("optq-identity", undamped), **SMALL)
     assert found.violated
@@ -122,7 +132,7 @@ def test_hypotheses_are_met_by_what_is_found(plant):
 
 
 def test_probability_claims_are_attacked_on_problems_that_can_be_enumerated():
-    assert attack("sto-optq-alphabet", features=16, samples=1, budget=12).found.N == 8
+    assert attack("sto-optq-linf", features=16, samples=1, budget=10).found.N == 8
 
 
 def test_what_cannot_be_attacked_is_refused():
@@ -146,7 +156,7 @@ def test_the_gallery_has_one_attack_per_claim():
     wanted = [made.id for made in claims().values() if made.chapter in CHAPTERS and attackable(made)]
     assert len(wanted) >= 30
     shares = []
-    found = gallery(wanted, features=2, samples=2, budget=25, progress=lambda share, best: shares.append(share))
+    found = gallery(wanted, features=2, samples=2, budget=20, progress=lambda share, best: shares.append(share))
     assert [made.claim_id for made in found] == wanted
     assert shares[-1] == 1
     assert [made.claim_id for made in found if made.violated] == []

@@ -7,6 +7,7 @@ import pytest
 from provable_ptq.algorithms import Grid, RankDeficientError, factorize, optq, qronos, round_to_nearest
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
 from provable_ptq.bounds.check import structural_mismatch, unmet_hypotheses
+from provable_ptq.bounds.exact import check_exact
 from provable_ptq.bounds.law import law_verdict
 from provable_ptq.bounds.problem import run
 
@@ -202,6 +203,32 @@ def test_constructed_weights_go_to_the_program_too():
     problem = layer()
     assert one(problem, "optq-l2-tight", algorithm=program).outcome is Outcome.HOLDS
     assert [np.array_equal(W, problem.W) for W in seen] == [True, False]
+
+
+def half_up(problem):
+    """OPTQ that rounds a tie up, where the project rounds it to the even code: as right as the other."""
+
+    class HalfUp:
+        slack = 0.5
+
+        def codes(self, t, ratio):
+            return np.floor(ratio + 0.5)
+
+    return run(problem, HalfUp())
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("grid", [Grid(1.0), Grid(1.0, low=0, high=1), Grid(1.0, low=0, high=0)])
+def test_a_tie_may_be_broken_either_way(grid, seed):
+    """Weights and feedback in halves: ties at both steps. Both codes next to a tie make a true OPTQ output."""
+    X, W = np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([[0.5, -0.5, 1.5, 0.5], [0.25, 0.5, 0.0, -0.75]])
+    problem = Problem(X, W, grid, seed=seed)
+    if not grid.finite:
+        assert (half_up(problem).codes != problem.result.codes).any()
+    for algorithm in (run, half_up):
+        for name in ("optq-certificate", "optq-identity", "optq-l2"):
+            assert one(problem, name, algorithm=algorithm).outcome in (Outcome.HOLDS, Outcome.NOT_APPLICABLE)
+    assert check_exact(problem, ["optq-certificate"]).verdicts["optq-certificate"].outcome is Outcome.HOLDS
 
 
 # --- stochastic claims ---------------------------------------------------------------------------------------------

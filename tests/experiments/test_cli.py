@@ -34,12 +34,23 @@ def json_of(text):
     return json.loads(text, parse_constant=refuse)
 
 
+def test_check_exact_decides_without_tolerance_and_compares_the_integers(command):
+    status, out, err = command("check", "--exact", "--examples", 4, "--claim", "optq-identity", "--claim", "qronos-l2", "--workers", 1)
+    assert status == 0, err
+    _, identity, qronos, legend, integers = out.splitlines()
+    assert identity.split()[-3:] == ["4", "0", "holds"], "an identity has no residual at all"
+    assert qronos.split()[-1] == "holds"
+    assert legend.endswith("with no tolerance")
+    assert integers.startswith("float64 made the same integers on 24 of 24 neurons")
+
+
 def test_check_prints_one_line_per_claim(command):
     status, out, err = command("check", "--examples", 12, "--workers", 1)
     assert status == 0, err
-    header, *lines, legend = out.splitlines()
+    header, *lines, legend, false_alarms = out.splitlines()
     assert header.split() == ["claim", "origin", "kind", "tried", "worst", "outcome"]
     assert legend.startswith("worst: measured/bound")
+    assert false_alarms == "a run whose claims are all true reports a violation with probability at most 1%"
     by_id = {line.split()[0]: line for line in lines}
     assert list(by_id) == [claim_id for claim_id, made in claims().items() if made.chapter in CHAPTERS]
     for claim_id in ("optq-l2", "optq-identity", "sto-optq-linf-rowwise"):
@@ -106,9 +117,9 @@ def test_bad_input_ends_with_one_sentence(command, tmp_path, write_claims):
         (("check", "--claim", "optq-l3"), "error: claim id = 'optq-l3' is not accepted: one of "),
         (("check", "--claims", "nowhere.py"), "error: claims file = 'nowhere.py' is not accepted: a Python file that registers claims"),
         (("check", "--claims", empty), f"error: claims file = '{empty}' is not accepted: a file that registers at least one claim"),
-        (("run", "slise"), "error: study = 'slise' is not accepted: a TOML file or a shipped study: slice"),
-        (("figures", "slice"), f"error: table = '{Path('out/slice.parquet')}' is not accepted: a Parquet table written by"),
-        (("report", "slice"), f"error: table = '{Path('out/slice.parquet')}' is not accepted: a Parquet table written by"),
+        (("run", "papre"), "error: study = 'papre' is not accepted: a TOML file or a shipped study: paper"),
+        (("figures", "paper"), f"error: table = '{Path('out/paper.parquet')}' is not accepted: a Parquet table written by"),
+        (("report", "paper"), f"error: table = '{Path('out/paper.parquet')}' is not accepted: a Parquet table written by"),
     ):
         status, out, err = command(*words, *(["--examples", 1, "--workers", 1] if words[0] == "check" else []))
         assert (status, out) == (2, "")

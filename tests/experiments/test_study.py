@@ -124,7 +124,7 @@ def test_files_that_are_no_study_are_refused(tmp_path):
     broken.write_text("name = \n", encoding="utf-8")
     binary.write_bytes(b"\xff\xfe\x00")
     for path in (missing, folder):
-        assert refusal(path) == f"study = {str(path)!r} is not accepted: a TOML file or a shipped study: slice"
+        assert refusal(path) == f"study = {str(path)!r} is not accepted: a TOML file or a shipped study: paper"
     for path in (broken, binary):
         assert refusal(path).startswith(f"study = {str(path)!r} is not accepted: a TOML file (")
 
