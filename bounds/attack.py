@@ -36,7 +36,7 @@ from .tolerance import EQUALITY, relative_allowance
 from .verdict import Outcome, Verdict, ratios, reach
 
 BUDGET = 6000  # runs of the algorithm
-GALLERY_BUDGET = 1500
+GALLERY_BUDGET = 600
 ENOUGH = 0.9999  # an attack that comes so near spends OVERTIME more runs to get past 1, and ends
 OVERTIME = 200
 KEPT = 1 - 1e-3  # of the ratio, when a problem is shrunk
@@ -392,8 +392,10 @@ def _smaller(problem: Problem) -> Iterator[Problem]:
 
 
 def _parts(size: int) -> Iterator[np.ndarray]:
-    """Indices to keep: either half, then all but one."""
+    """Indices to keep: the last alone, either half, all but one."""
     everything = np.arange(size)
+    if size > 2:
+        yield everything[-1:]
     if size > 3:
         yield from np.array_split(everything, 2)
     if size > 1:

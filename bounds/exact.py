@@ -201,8 +201,8 @@ class ExactProblem:
         if "factorization" in given.__dict__:
             return given.factorization.damping, given.factorization.order
         source = RowSource.of(given.calibration)
-        damping = 0.0 if self.algorithm == "gpfq" else resolve_damping(given.damping, source)
-        return damping, resolve_ordering(given.ordering, source, damping)
+        damping = resolve_damping(given.damping, source)
+        return damping, given.order if self.algorithm == "gpfq" else resolve_ordering(given.ordering, source, damping)
 
     @property
     def order(self) -> np.ndarray:
@@ -413,7 +413,8 @@ def check_exact(problem: Problem, ids: Iterable[str] | None = None) -> ExactRepo
         problem: small: costs grow like N^5 (N = 32 with 400 neurons takes seconds).
         ids: claim ids; None for all.
 
-    Probability claims and expectations are decided on all 2^N rounding paths of the first neuron, up to 8 features.
+    Probability claims and expectations are decided on all 2^N rounding paths of the first neuron to which
+    they apply, up to 8 features.
 
     >>> report = check_exact(Problem(np.eye(2), np.array([[0.4], [0.6]]), Grid(step=1.0)), ["optq-identity"])
     >>> report.verdicts["optq-identity"].outcome.value, bool(report.same_codes.all())
@@ -443,7 +444,7 @@ def _verdict(claim: Claim, view: ExactProblem, result: ExactResult) -> Verdict:
     if not applies.any():
         return Verdict(Outcome.NOT_APPLICABLE, advice="; ".join(notes))
     if claim.kind in LAW_KINDS:
-        return _law(claim, view)
+        return _law(claim, view, int(np.argmax(applies)))
     verdict = _decide(lambda: claim(view, result), claim, applies)
     return replace(verdict, advice="; ".join(filter(None, [*notes, verdict.advice])))
 
@@ -484,11 +485,11 @@ def _worst_ratio(kind: Kind, measured: np.ndarray, bound: np.ndarray) -> float:
     return float(np.max(ratios(kind, Evaluation(measured, bound)), initial=0.0))
 
 
-def _law(claim: Claim, view: ExactProblem) -> Verdict:
-    """A probability or an expectation over all rounding paths of the first neuron, weighed exactly."""
+def _law(claim: Claim, view: ExactProblem, neuron: int) -> Verdict:
+    """A probability or an expectation over all rounding paths of one neuron, weighed exactly."""
     if view.N > EXACT_PATHS:
         return Verdict(Outcome.NOT_APPLICABLE, advice=f"N = {view.N}: all 2^N paths are replayed exactly up to N = {EXACT_PATHS}")
-    paths = ExactProblem(repeat_neuron(view.given, 0, 2**view.N), EveryPath(view.N))
+    paths = ExactProblem(repeat_neuron(view.given, neuron, 2**view.N), EveryPath(view.N))
     paths.__dict__["_settings"] = view._settings
     result = paths.result
     weights = _path_weights(paths, result)

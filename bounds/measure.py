@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..algorithms import definitions
+from ..algorithms import Grid, definitions
 from .arithmetic import absolute, is_exact
 from .tolerance import cancellation, literal_allowance, projection_allowance
 
@@ -77,7 +77,7 @@ def literal_numbers(problem, result) -> list[np.ndarray]:
     f = problem.factorization
     if is_exact(f.L):
         return problem.literal_numbers(result)
-    shared = (problem.W, problem.grid, f.damping, f.order)
+    shared = (problem.W, Grid(problem.grid.step), f.damping, f.order)  # without ends: a wrong program's codes may lie beyond them
     if problem.algorithm == "qronos":
         literal = [definitions.qronos(problem.X, problem.calibration, *shared, form=problem.form, codes=result.codes)]
     else:

@@ -223,7 +223,7 @@ class _Reader:
         wanted = content.get("tightness", False)
         if not isinstance(wanted, bool):
             raise self.refuse("tightness", wanted, "true or false")
-        return [ReplayCell(content["name"], claim_id) for claim_id in shipped_attacks()] if wanted else []
+        return [ReplayCell(content["name"], claim_id, size) for claim_id, size in shipped_attacks()] if wanted else []
 
     def claims_files(self, given: object) -> tuple[str, ...]:
         if not isinstance(given, list) or not all(isinstance(file, str) for file in given):

@@ -85,11 +85,11 @@ def calibration_matrices(draw, samples: Size = None, features: Size = None, larg
     Returns: a strategy of float64 arrays (m, N), no entry above 2**10.
     Errors: InvalidArgumentError on the draw where `independent` is asked of fewer samples than features, or condition < 1.
 
-    >>> from hypothesis import find
-    >>> find(calibration_matrices(samples=3, features=2), lambda X: True)
-    array([[1., 0.],
-           [0., 1.],
-           [0., 0.]])
+    >>> from hypothesis import given
+    >>> @given(calibration_matrices(samples=3, features=2, independent=True))
+    ... def test_no_damping_is_needed(X):
+    ...     assert factorize(X, damping=0.0).pivots.shape == (2,)
+    >>> test_no_damping_is_needed()
     """
     N = _draw(draw, features, st.integers(1, largest))
     widest = max(largest, N)
@@ -129,10 +129,11 @@ def mismatched_pairs(draw, samples: Size = None, features: Size = None, largest:
     Arguments: as for `calibration_matrices`. Returns: a strategy of pairs. The mismatch :math:`\varepsilon` is 0 or between 2^-10
     and 1.
 
-    >>> from hypothesis import find
-    >>> X, X_quantized = find(mismatched_pairs(features=2), lambda pair: not np.array_equal(*pair))
-    >>> X.shape == X_quantized.shape
-    True
+    >>> from hypothesis import given
+    >>> @given(mismatched_pairs(features=2))
+    ... def test_pairs_agree_in_shape(pair):
+    ...     assert pair[0].shape == pair[1].shape
+    >>> test_pairs_agree_in_shape()
     """
     X = draw(calibration_matrices(samples, features, largest, condition, independent))
     m, N = X.shape
@@ -160,10 +161,11 @@ def weights(draw, features: Size = None, neurons: Size = None, largest: int = LA
     Arguments:
         features, neurons: N and K, int or strategy; at most `largest` features and 3 neurons where left to chance.
 
-    >>> from hypothesis import find
-    >>> find(weights(2, 1), lambda W: W[1, 0] > 0.3)
-    array([[0. ],
-           [0.5]])
+    >>> from hypothesis import given
+    >>> @given(weights(features=2, neurons=3))
+    ... def test_rounding_errs_by_half_a_step_at_most(W):
+    ...     assert (np.abs(W - Grid(step=0.3).nearest(W)) <= 0.15 + 1e-12).all()
+    >>> test_rounding_errs_by_half_a_step_at_most()
     """
     N, K = _draw(draw, features, st.integers(1, largest)), _draw(draw, neurons, st.integers(1, NEURONS))
     quantum = draw(st.sampled_from([2, 256]))
@@ -183,10 +185,12 @@ def weights_near_ties(draw, factorization: Factorization, grid: Grid, neurons: S
 
     Returns: a strategy of weights in the original order of features; eps is between 2^-1 and 2^-12.
 
-    >>> from hypothesis import find
-    >>> find(weights_near_ties(factorize(np.eye(2)), Grid(step=1.0), 1), lambda W: True)
-    array([[0.25],
-           [0.25]])
+    >>> from hypothesis import given
+    >>> X, grid = np.array([[2.0, 1.0], [1.0, 3.0]]), Grid(step=1.0)
+    >>> @given(weights_near_ties(factorize(X), grid, neurons=1))
+    ... def test_a_quarter_of_the_bound_is_attained(W):
+    ...     assert check(Problem(X, W, grid), ["optq-l2"])["optq-l2"].ratio > 0.249
+    >>> test_a_quarter_of_the_bound_is_attained()
     """
     N, K = factorization.features, _draw(draw, neurons, st.integers(1, NEURONS))
     alphabet = grid.alphabet(N, K).reordered(factorization.order)
@@ -208,10 +212,11 @@ def grids(draw, features: int, neurons: int, finite: bool | None = None) -> Grid
 
     Returns: a strategy of grids with steps between 1/8 and 4.
 
-    >>> from hypothesis import find
-    >>> grid = find(grids(2, 3, finite=True), lambda grid: True)
-    >>> print(grid.step, grid.low, grid.high)
-    [[1.]] [[0]] [[0]]
+    >>> from hypothesis import given
+    >>> @given(grids(2, 3, finite=True))
+    ... def test_zero_is_on_every_grid(grid):
+    ...     assert not grid.nearest(np.zeros((2, 3))).any()
+    >>> test_zero_is_on_every_grid()
     """
     shapes = {"one": (1, 1), "neurons": (1, neurons), "features": (features, 1), "weights": (features, neurons)}
 
@@ -230,9 +235,11 @@ def dampings(positive: bool = False) -> st.SearchStrategy[float | str]:
     Arguments:
         positive: whether to leave out 0 and "none", as for calibration matrices with dependent columns.
 
-    >>> from hypothesis import find
-    >>> find(dampings(), lambda damping: True), find(dampings(positive=True), lambda damping: isinstance(damping, str))
-    (0.0, 'mean-diagonal:0.01')
+    >>> from hypothesis import given
+    >>> @given(dampings(positive=True))
+    ... def test_duplicated_features_can_be_factored(damping):
+    ...     assert factorize(np.ones((3, 2)), damping).damping > 0
+    >>> test_duplicated_features_can_be_factored()
     """
     numbers = [2.0**k for k in (0, *range(-8, 0), *range(1, 9))]
     fractions = ("0.01", "0.0001", "0.001", "0.1", "1")
@@ -244,9 +251,11 @@ def dampings(positive: bool = False) -> st.SearchStrategy[float | str]:
 def orderings(features: int | None = None) -> st.SearchStrategy[str | np.ndarray]:
     """Orderings: the named ones, random:SEED and, where the number of features is given, explicit permutations.
 
-    >>> from hypothesis import find
-    >>> find(orderings(3), lambda ordering: not isinstance(ordering, str))
-    array([0, 1, 2])
+    >>> from hypothesis import given
+    >>> @given(orderings(features=3))
+    ... def test_every_feature_is_processed_once(ordering):
+    ...     assert sorted(factorize(np.eye(3), ordering=ordering).order) == [0, 1, 2]
+    >>> test_every_feature_is_processed_once()
     """
     named = st.sampled_from(NAMED_ORDERINGS) | st.integers(0, 99).map("random:{}".format)
     return named if features is None else named | st.permutations(range(features)).map(np.array)
@@ -271,8 +280,9 @@ def problems(draw, algorithm: object = None, form: object = None, rounding: obje
     Returns: a strategy of `Problem`.
     Errors: InvalidArgumentError on the draw where damping 0 is asked of fewer samples than features.
 
-    >>> from hypothesis import given
-    >>> @given(problems(algorithm="optq", rounding="nearest", finite=False))
+    >>> from hypothesis import given, settings
+    >>> @settings(deadline=None, max_examples=30)
+    ... @given(problems(algorithm="optq", rounding="nearest", finite=False))
     ... def test_damping_never_lowers_a_pivot(problem):
     ...     damped = problem.but(damping=problem.factorization.damping + 1, ordering=problem.order)
     ...     assert (damped.factorization.pivots >= problem.factorization.pivots).all()

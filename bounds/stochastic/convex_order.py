@@ -36,7 +36,7 @@ def convex_order_evaluation(problem, result, variance_factor: object) -> Evaluat
 
 
 def _directions(problem, V: np.ndarray) -> np.ndarray:
-    rng = np.random.default_rng([problem.seed, problem.m])
+    rng = np.random.default_rng(problem.m)
     signs = rng.choice([-1.0, 1.0], size=(FUNCTIONALS, problem.m))
     single = np.zeros((1, problem.m))
     single[0, int(np.argmax((V.astype(float) ** 2).sum(axis=1)))] = 1

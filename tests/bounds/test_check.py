@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from provable_ptq.algorithms import Grid, RankDeficientError, factorize, optq, qronos, round_to_nearest
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
+from provable_ptq.bounds.certificate import departures
 from provable_ptq.bounds.check import structural_mismatch, unmet_hypotheses
 from provable_ptq.bounds.exact import check_exact
 from provable_ptq.bounds.law import law_verdict
@@ -184,6 +185,17 @@ def test_a_program_of_ones_own_is_checked():
 def test_a_wrong_program_is_refuted(wrong, name):
     assert one(layer(K=50), name, algorithm=wrong).outcome is Outcome.VIOLATED
     assert one(layer(K=50), name).outcome is Outcome.HOLDS
+
+
+def test_codes_beyond_the_alphabet_are_judged_like_any_other():
+    """A program that forgets to clip: identities hold all the same, and the certificate names the first code off the alphabet."""
+    problem = layer(grid=Grid(1.0, low=-1, high=1))
+    free = problem.but(grid=Grid(1.0)).result
+    assert np.abs(free.codes).max() > 1
+    verdicts = check(problem, algorithm=lambda p: p.but(grid=Grid(p.grid.step)).result)
+    assert {verdicts[name].outcome for name in ("optq-update", "optq-identity", "feedback-form")} == {Outcome.HOLDS}
+    first = (np.abs(free.codes[problem.order]) > 1).argmax(axis=0)
+    assert (departures(problem, free.codes[problem.order]) == first).all()
 
 
 def test_the_problems_own_factorization_judges_not_the_programs():

@@ -124,7 +124,7 @@ def extreme(number):
         X_validation=X, seed=number, failure_probability=float(rng.choice([0.5, 0.1, 0.01])))
 
 
-@pytest.mark.parametrize("batch", range(4))
+@pytest.mark.parametrize("batch", range(3))
 def test_nothing_true_is_refuted_on_extreme_problems(batch):
     """Scales of 1e-60 and 1e60, condition numbers up to 1e14, twin and dead features beside a damping of 1e-12, 1e8 steps."""
     checked = 0
@@ -139,9 +139,10 @@ def test_nothing_true_is_refuted_on_extreme_problems(batch):
 
 
 def test_a_feature_that_later_ones_explain_needs_no_damping_in_its_bound():
-    """The last features are dead, so those after the first have rank 1 < m: the least singular value is rounding noise, not 0."""
-    X = np.array([[1.0, 0.3, 0.7, 0.0], [0.2, 0.1, 0.7 / 3, 0.0]])
-    problem = Problem(X[:, [1, 0, 3]], np.ones((3, 1)), Grid(step=1.0))
+    """The last feature is dead, so those after the first have rank 1 < m; an eigenvalue solver calls that 2e-18, not 0."""
+    X = np.array([[0.3, 0.7, 0.0], [0.9, 0.1, 0.0]])
+    assert np.linalg.eigvalsh(X[:, 1:] @ X[:, 1:].T)[0] > 0
+    problem = Problem(X, np.ones((3, 1)), Grid(step=1.0))
     for name in ("pivot-bound", "optq-l2-explicit"):
         assert check(problem, [name])[name].outcome is Outcome.HOLDS
         assert check_exact(problem, [name]).verdicts[name].outcome is Outcome.HOLDS
