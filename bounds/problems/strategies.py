@@ -40,28 +40,28 @@ def _draw(draw, given: object, default: st.SearchStrategy) -> object:
 
 
 @cache
-def _integers(shape: tuple[int, ...], low: int, high: int) -> st.SearchStrategy[np.ndarray]:
+def _integers(shape: tuple[int, ...], low: int, high: int, most: tuple[int, ...] = ()) -> st.SearchStrategy[np.ndarray]:
     """Integer arrays with entries in [low, high], which includes 0; one draw of two bytes per entry, so large arrays are quick.
 
-    What depends on a size draws for the largest there can be and takes a part: smaller sizes then keep the numbers.
+    `most` is the largest shape there can be: that much is drawn and folded to `shape`, so that smaller sizes keep the numbers.
     """
-    size, span = 2 * math.prod(shape), high - low + 1
+    most = most or shape
+    size, span = 2 * math.prod(most), high - low + 1
+    folded = np.ix_(*(np.arange(longest) % length for longest, length in zip(most, shape, strict=True)))
 
     def decode(drawn: bytes) -> np.ndarray:
-        values = np.frombuffer(drawn, dtype=">u2").astype(np.int64).reshape(shape) % span
+        values = np.zeros(shape, dtype=np.int64)
+        np.add.at(values, folded, np.frombuffer(drawn, dtype=">u2").reshape(most))
+        values %= span
         return np.where(values > high, values - span, values)
 
     return st.binary(min_size=size, max_size=size).map(decode)
 
 
 def _reflect(draw, X: np.ndarray, most: int) -> np.ndarray:
-    """H X for a product H of at most two Householder reflections, orthogonal whatever is drawn; X has at most `most` rows.
-
-    Their vectors are folded to the length of X, so that they stay apart from zero when X gets fewer rows.
-    """
+    """H X for a product H of at most two Householder reflections, orthogonal whatever is drawn; X has at most `most` rows."""
     count = draw(REFLECTIONS)
-    for drawn in draw(_integers((2, most), -3, 3))[:count]:
-        v = np.bincount(np.arange(most) % len(X), weights=drawn)
+    for v in draw(_integers((2, len(X)), -3, 3, (2, most)))[:count]:
         if v.any():
             X = X - np.outer(2 * v / (v @ v), v @ X)
     return X
@@ -103,13 +103,13 @@ def calibration_matrices(draw, samples: Size = None, features: Size = None, larg
     if draw(SOMETIMES) and not independent:
         rank -= draw(st.integers(0, rank - 1))
     spread = int(np.log2(condition))
-    exponents = draw(_integers((widest,), 0, draw(st.sampled_from((0, spread // 4, spread)))))[:rank]
+    exponents = draw(_integers((rank,), 0, draw(st.sampled_from((0, spread // 4, spread))), (widest,)))
     X = np.zeros((m, N))
     X[range(rank), range(rank)] = 2.0**-exponents
     X = _reflect(draw, _reflect(draw, X, longest).T, widest).T
     X = np.rint(X * 2**10 * condition) / (2**10 * condition)
     if draw(SOMETIMES):
-        X = X * 2.0 ** draw(_integers((widest,), 0, 6))[:N]
+        X = X * 2.0 ** draw(_integers((N,), 0, 6, (widest,)))
     if draw(SOMETIMES) and not independent:
         for target, source in draw(_integers((2, 2), 0, N - 1)):
             X[:, target] = X[:, source]
@@ -139,10 +139,10 @@ def mismatched_pairs(draw, samples: Size = None, features: Size = None, largest:
     m, N = X.shape
     epsilon = draw(st.sampled_from([0.0, *(2.0**-k for k in range(11))]))
     widest = max(largest, N)
-    u, v = draw(_integers((2, max(2 * widest, m)), -2, 2))[:, :m]
+    u, v = draw(_integers((2, m), -2, 2, (2, max(2 * widest, m))))
     size = max(1.0, float(np.sqrt((u @ u) * (v @ v))))
     turned = X + epsilon / size * (np.outer(u, v @ X) - np.outer(v, u @ X))
-    X_quantized = turned * (1 + epsilon * draw(_integers((widest,), -4, 4))[:N] / 8)
+    X_quantized = turned * (1 + epsilon * draw(_integers((N,), -4, 4, (widest,))) / 8)
     for matrix in (X, X_quantized):
         if draw(SOMETIMES):
             matrix[:, draw(st.integers(0, N - 1))] = 0
@@ -150,8 +150,8 @@ def mismatched_pairs(draw, samples: Size = None, features: Size = None, largest:
 
 
 def _part(draw, N: int, K: int, low: int, high: int) -> np.ndarray:
-    """Integers (N, K) that stay the same when N or K shrinks."""
-    return draw(_integers((max(LARGEST, N), max(NEURONS, K)), low, high))[:N, :K]
+    """Integers (N, K) that stay when N or K shrinks."""
+    return draw(_integers((N, K), low, high, (max(LARGEST, N), max(NEURONS, K))))
 
 
 @st.composite

@@ -1,7 +1,6 @@
 """The shipped closest approaches: each replays, belongs to a claim that can be attacked, and does not violate it."""
 
 import pytest
-
 from provable_ptq.bounds import Kind, claims
 from provable_ptq.experiments.replay import SIZES, ReplayCell, shipped_attacks
 
