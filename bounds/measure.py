@@ -6,7 +6,7 @@ import numpy as np
 
 from ..algorithms import Grid, definitions
 from .arithmetic import absolute, is_exact
-from .tolerance import cancellation, literal_allowance, projection_allowance
+from .tolerance import IDENTITY, cancellation, literal_allowance, projection_allowance
 
 INVERSE_REACH = 100.0  # condition number
 
@@ -90,6 +90,15 @@ def literal_numbers(problem, result) -> list[np.ndarray]:
 def literal_reach(problem) -> float:
     """What float64 may part `literal_numbers` from a result's by, relative; 0 in exact arithmetic."""
     return 0.0 if is_exact(problem.W) else literal_allowance(problem.N, problem.factorization.condition)
+
+
+def cancelled_squares(problem, result) -> np.ndarray:
+    """What to add to the scale of sum_j d_j^2 e_j^2 (K,) for weights so near the grid that e = z - q is rounding noise; 0 exactly."""
+    e = result.rounding_errors
+    if is_exact(e):
+        return 0 * e[0]
+    noise = cancellation(problem.W[problem.order], result.weights[problem.order])
+    return problem.factorization.pivots_squared @ (2 * np.abs(e) * noise + noise**2) / IDENTITY
 
 
 def projection_reach(problem) -> float:

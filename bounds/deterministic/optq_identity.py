@@ -3,7 +3,7 @@ r"""`optq-identity`: the damped error is the pivots against the rounding errors 
 from __future__ import annotations
 
 from ..claim import Evaluation, Kind, Origin, claim
-from ..measure import damped_error_squared
+from ..measure import cancelled_squares, damped_error_squared
 
 
 @claim(
@@ -28,4 +28,5 @@ def optq_identity(problem, result) -> Evaluation:
     >>> bool(check(problem, ["optq-identity"])["optq-identity"].ratio < 1e-12)
     True
     """
-    return Evaluation(damped_error_squared(problem, result), problem.factorization.pivots_squared @ result.rounding_errors**2)
+    weighted = problem.factorization.pivots_squared @ result.rounding_errors**2
+    return Evaluation(damped_error_squared(problem, result), weighted, scale=weighted + cancelled_squares(problem, result))
