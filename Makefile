@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup reproduce test lint check benchmark clean
+.PHONY: setup reproduce quick test lint check benchmark clean
 
 setup: $(VENV)/installed
 
@@ -10,11 +10,14 @@ setup: $(VENV)/installed
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("provable-ptq needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[calibration,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[calibration,transformer,cluster,dev]"
 	touch $@
 
 reproduce: setup
 	$(BIN)/provable-ptq reproduce
+
+quick: setup
+	$(BIN)/provable-ptq reproduce --quick
 
 test: setup
 	$(BIN)/python -m pytest --numprocesses auto

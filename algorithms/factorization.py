@@ -8,11 +8,11 @@ triangular, so :math:`H = \hat X^\top\hat X = L^\top D^2 L`. Every algorithm and
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import cholesky, get_lapack_funcs, solve_triangular
 from scipy.linalg import qr as _qr
 
 from .arguments import InvalidArgumentError, as_matrix, choose, reject
@@ -20,6 +20,7 @@ from .damping import resolve_damping
 from .ordering import resolve_ordering
 
 PRECISIONS = ("float64", "float32")
+PANEL = 32  # columns that LAPACK eliminates at a time
 
 
 class RankDeficientError(InvalidArgumentError):
@@ -75,6 +76,16 @@ class RowSource:
     def root(self, damping: float) -> np.ndarray:
         return self.stacked(np.arange(len(self.live)), damping)
 
+    def with_rows(self, X: np.ndarray) -> RowSource:
+        """The same triangle, seen at the rows `X` (n, N) of the matrix: V and the outputs are those of these rows."""
+        other = RowSource(self.samples, self.column_norms_squared, X=X, triangle=self.triangle)
+        other.__dict__ |= {name: self.__dict__[name] for name in ("singular_values",) if name in self.__dict__}
+        return other
+
+    def factorize(self, damping: float | str = 0.0, ordering: str | np.ndarray = "natural") -> Factorization:
+        """The factorization at one damping and ordering; the triangle and the singular values are shared by all of them."""
+        return _factorize(self, damping, ordering)
+
     def lower_factor(self, order: np.ndarray, damping: float) -> np.ndarray:
         """Lower triangular T (n, n) with T^T T = H, from the QR of the column-reversed stacked matrix."""
         return _square(_qr(self.stacked(order[::-1], damping), mode="r", check_finite=False)[0])[::-1, ::-1]
@@ -94,6 +105,45 @@ class RowSource:
     @property
     def _eps(self) -> float:
         return float(np.finfo(self.column_norms_squared.dtype).eps)
+
+
+class Folding:
+    """Rows of a calibration matrix folded block by block into one triangle: memory does not grow with their number.
+
+    >>> X = np.arange(12.0).reshape(6, 2) ** 2
+    >>> folding = Folding()
+    >>> for block in (X[:2], X[2:]):
+    ...     folding.add(block)
+    >>> folding.samples, bool(np.allclose(folding.triangle.T @ folding.triangle, X.T @ X))
+    (6, True)
+    """
+
+    def __init__(self, dtype: str = "float64"):
+        self.dtype = choose("dtype", dtype, PRECISIONS)
+        self.triangle: np.ndarray | None = None
+        self.column_norms_squared: np.ndarray | float = 0.0
+        self.samples = 0
+        self._blocks = 0
+
+    def add(self, block: np.ndarray) -> None:
+        """Fold a block of rows (n, N) into the triangle; the block may be reused afterwards."""
+        name = f"blocks[{self._blocks}]"
+        block = as_matrix(name, block, self.dtype, columns=None if self.triangle is None else self.triangle.shape[1])
+        _check_magnitude(name, block)
+        self.column_norms_squared = self.column_norms_squared + np.square(block).sum(axis=0)
+        self.samples += len(block)
+        self._blocks += 1
+        self.triangle = _triangle(block.copy()) if self.triangle is None else _folded(self.triangle, block)
+
+    def source(self) -> RowSource:
+        """What all factorizations of the matrix share.
+
+        Raises:
+            InvalidArgumentError: no block was added.
+        """
+        if self.triangle is None:
+            raise reject("blocks", [], "at least one block of rows (m_i, N)")
+        return RowSource(self.samples, self.column_norms_squared, triangle=self.triangle)
 
 
 class GramSource:
@@ -230,6 +280,16 @@ class Factorization:
         """The same matrix with another damping (and ordering): re-triangularizes N x N, never touches X again."""
         return _factorize(self.source, damping, self.ordering if ordering is None else ordering)
 
+    def on_rows(self, X: np.ndarray) -> Factorization:
+        """The same factorization seen at other rows (n, N): `X`, `sample_rows_of_V` and V are those of these rows.
+
+        Pivots, L and M stay those of the matrix that was folded, so row-wise statements about a few of its rows can be
+        evaluated without the others.
+        """
+        other = replace(self, source=self.source.with_rows(as_matrix("X", X, columns=self.features)))
+        other.__dict__.update({name: self.__dict__[name] for name in ("M", "pivots_squared") if name in self.__dict__})
+        return other
+
     def with_ordering(self, ordering: str | np.ndarray) -> Factorization:
         """The same matrix and damping with another ordering."""
         return _factorize(self.source, self.damping_rule, ordering)
@@ -272,20 +332,12 @@ class Factorization:
         >>> bool(np.allclose(streamed.pivots, factorize(X).pivots))
         True
         """
-        choose("dtype", dtype, PRECISIONS)
         if not isinstance(blocks, Iterable):
             raise reject("blocks", blocks, "blocks of rows (m_i, N), one after the other")
-        triangle, norms, samples = None, 0.0, 0
-        for index, block in enumerate(blocks):
-            block = as_matrix(f"blocks[{index}]", block, dtype, columns=None if triangle is None else triangle.shape[1])
-            _check_magnitude(f"blocks[{index}]", block)
-            norms = norms + np.square(block).sum(axis=0)
-            samples += len(block)
-            stacked = block.copy() if triangle is None else np.vstack([triangle, block])  # a caller may reuse its buffer
-            triangle = _triangle(stacked)
-        if triangle is None:
-            raise reject("blocks", [], "at least one block of rows (m_i, N)")
-        return _factorize(RowSource(samples, norms, triangle=triangle), damping, ordering)
+        folding = Folding(dtype)
+        for block in blocks:
+            folding.add(block)
+        return folding.source().factorize(damping, ordering)
 
 
 def factorize(X: np.ndarray, damping: float | str = 0.0, ordering: str | np.ndarray = "natural",
@@ -376,11 +428,22 @@ def _triangle(X: np.ndarray) -> np.ndarray:
     return _square(_qr(X, mode="r", check_finite=False)[0])
 
 
+def _folded(triangle: np.ndarray, block: np.ndarray) -> np.ndarray:
+    """The triangle of what `triangle` stands for with the rows of `block` below it; few rows are not a triangle yet."""
+    if len(triangle) < triangle.shape[1] or np.tril(triangle, -1).any():
+        return _triangle(np.vstack([triangle, block]))
+    (update,) = get_lapack_funcs(("tpqrt",), (triangle,))
+    updated, _, _, failed = update(0, min(PANEL, len(triangle)), triangle, block)
+    if failed:
+        raise np.linalg.LinAlgError(f"LAPACK refused argument {-failed} of tpqrt")
+    return updated
+
+
 def _square(R: np.ndarray) -> np.ndarray:
     """The first n rows of an R factor with n columns; missing rows are zero."""
     rows, columns = R.shape
     if rows >= columns:
-        return R[:columns]
+        return R[:columns].copy()  # not a view, which would keep the other rows in memory
     return np.vstack([R, np.zeros((columns - rows, columns), dtype=R.dtype)])
 
 

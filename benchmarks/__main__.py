@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from provable_ptq.algorithms import Grid, closest_vector, definitions, factorize, optq
@@ -12,9 +15,13 @@ from provable_ptq.bounds import Problem
 from provable_ptq.bounds.exact import ExactProblem
 from provable_ptq.bounds.problems import zoo_matrix
 from provable_ptq.bounds.sampling import monte_carlo
+from provable_ptq.experiments.dispatch import one_thread, part_of, tasks
+from provable_ptq.experiments.runner import one_sweep, run_study
+from provable_ptq.experiments.study import read_study
 from threadpoolctl import threadpool_limits
 
 REPETITIONS = 5
+PART = 4  # of the shipped damping sweep: a quarter, some ten seconds
 
 
 def seconds(task: Callable[[], object], repetitions: int = REPETITIONS) -> float:
@@ -28,7 +35,28 @@ def seconds(task: Callable[[], object], repetitions: int = REPETITIONS) -> float
 
 
 def show(what: str, slow: float, fast: float) -> None:
-    print(f"{what:<72} {slow * 1e3:>10.1f} ms {fast * 1e3:>10.1f} ms {slow / fast:>8.1f} x")
+    print(f"{what:<72} {slow * 1e3:>10.1f} ms {fast * 1e3:>10.1f} ms {slow / fast:>8.2f} x")
+
+
+def runner() -> None:
+    """What the runner adds to a bare loop over the same cells (aim: at most 5%), and what a second process brings (aim: 1.7)."""
+    sweep = one_sweep(read_study("paper"), "damping")
+    study = replace(sweep, cells=tuple(sweep.cells[index] for index in part_of(sweep.cells, 1, PART)))
+
+    def bare() -> None:
+        with one_thread():
+            for task in tasks(study.cells, set(range(len(study.cells)))):
+                for index in task:
+                    study.cells[index].rows()
+
+    def run(workers: int) -> None:
+        with TemporaryDirectory() as folder:
+            run_study(study, Path(folder) / "table.parquet", workers, progress=False)
+
+    run(2)  # starts the processes
+    alone, bare_loop, together = (seconds(task, 3) for task in (lambda: run(1), bare, lambda: run(2)))
+    show(f"runner, {len(study.cells)} cells, one process: with store and table against a bare loop", alone, bare_loop)
+    show(f"runner, {len(study.cells)} cells: one process against two", alone, together)
 
 
 def main() -> None:
@@ -67,6 +95,8 @@ def main() -> None:
         mismatched = Problem(X, W, grid, algorithm, damping=0.1, X_quantized=X + 0.1 * rng.standard_normal(X.shape))
         show(f"{algorithm}, N = 32, K = 400: exact rationals against float64",
              seconds(lambda p=mismatched: ExactProblem(p).result, 1), seconds(lambda p=mismatched: p.but().result))
+
+    runner()
 
 
 if __name__ == "__main__":

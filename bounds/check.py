@@ -10,6 +10,7 @@ import numpy as np
 from .claim import Claim, Kind, select
 from .law import LAW_KINDS, law_verdict
 from .problem import Problem, run
+from .tolerance import cancellation
 from .verdict import CONFIDENCE, Outcome, Verdict, decide
 
 Runner = Callable[[Problem], object]
@@ -28,7 +29,8 @@ def check(problem: Problem, ids: Iterable[str] | None = None, algorithm: Runner 
             all 2^N rounding paths, unless `algorithm` is your own); 0: the neurons of the one result are the draws.
 
     Returns:
-        dict from claim id to Verdict, in registry order.
+        dict from claim id to Verdict, in registry order. A result with entries that are no numbers, weights that are not step times
+        code, or codes off the alphabet violates every claim about the neurons concerned.
 
     Raises:
         InvalidArgumentError: an unknown id. RankDeficientError: the problem cannot be factored at its damping.
@@ -78,10 +80,25 @@ def _verdict(claim: Claim, problem: Problem, algorithm: Runner, result, confiden
     if draws and claim.kind in LAW_KINDS:
         return law_verdict(claim, problem, draws, algorithm, confidence, neuron=int(np.argmax(applies)))
     verdict = decide(claim, problem, claim(problem, result), result.saturated.any(axis=0), applies, confidence)
-    if np.isnan(verdict.ratio) and claim.kind is not Kind.PREDICTION and not _finite(result):
-        verdict = replace(verdict, outcome=Outcome.VIOLATED, advice="the result holds entries that are no finite numbers", witness=problem)
+    defect = _defect(problem, result, applies)
+    if defect and claim.kind is not Kind.PREDICTION and (claim.about_neurons or np.isnan(verdict.ratio)):
+        verdict = replace(verdict, outcome=Outcome.VIOLATED, advice=defect, witness=problem)
     return replace(verdict, advice="; ".join(filter(None, [*notes, verdict.advice])))
 
 
-def _finite(result) -> bool:
-    return bool(np.isfinite(result.weights).all() and np.isfinite(result.rounding_errors).all())
+def _defect(problem: Problem, result, applies: np.ndarray) -> str:
+    """What makes a result of these neurons none at all: no numbers, or not on the grid; empty where nothing does."""
+    for what, entries in problem.remember("defects", result, lambda: _defects(problem, result)).items():
+        if entries[:, applies].any():
+            return f"the result holds {what}: {int(entries[:, applies].sum())}"
+    return ""
+
+
+def _defects(problem: Problem, result) -> dict[str, np.ndarray]:
+    step, low, high = problem.alphabet
+    codes, weights = result.codes[problem.order], result.weights[problem.order]
+    return {
+        "entries that are no finite numbers": ~(np.isfinite(weights) & np.isfinite(result.rounding_errors)),
+        "weights that are not step times code": np.abs(weights - step * codes) > cancellation(weights),
+        "codes off the alphabet": (codes < low) | (codes > high),
+    }

@@ -69,6 +69,7 @@ class Claim:
         draw: rng -> problem, where the problems that `campaign` draws would not do.
         examples: how many problems suffice, for fixed constructions and predictions; None: as many as are drawn.
         about_neurons: False for statements about the calibration matrix alone.
+        per_output: True for statements about single outputs, which change when the samples are rotated (the 2-norm does not).
         chapter: the chapter of the theory, from the file's folder.
     """
 
@@ -86,6 +87,7 @@ class Claim:
     draw: Callable | None = None
     examples: int | None = None
     about_neurons: bool = True
+    per_output: bool = False
     chapter: str = ""
 
     def __post_init__(self):

@@ -4,45 +4,92 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from tqdm import tqdm
 
-from ..algorithms.arguments import InvalidArgumentError
+from ..algorithms.arguments import InvalidArgumentError, reject
 from .attack_command import attack_claim
+from .calibrations_command import list_calibrations
+from .progress import StoppedError
+
+if TYPE_CHECKING:
+    from .runner import Summary
 
 app = typer.Typer(help="Proves, measures and shows how good post-training quantization is.", no_args_is_help=True,
                   add_completion=False, pretty_exceptions_enable=False)
 
 app.command("attack")(attack_claim)
+app.command("calibrations")(list_calibrations)
 
 Output = Annotated[Path, typer.Option(help="Folder that holds the table, the figures and the report.")]
 Workers = Annotated[int, typer.Option(help="Processes; -1: one per core.")]
+StoreFolder = Annotated[Path | None, typer.Option(help="Folder of finished cells. Default: `store` in the output folder.")]
+FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first cell that fails.")]
+Scheduler = Annotated[str | None, typer.Option(help="Run on the workers of a Dask scheduler, like tcp://host:8786 (extra `cluster`).")]
 StudyName = Annotated[str, typer.Argument(help="A TOML file, or a shipped study by name.")]
 
 
 def main() -> None:
-    """Run the command line; bad input ends with its one sentence and exit status 2."""
+    """Run the command line; bad input ends with its one sentence and exit status 2, a study stopped early with status 1."""
     try:
         app()
     except InvalidArgumentError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
         sys.exit(2)
+    except StoppedError as stopped:
+        typer.secho(f"stopped: {stopped}", fg="red", err=True)
+        sys.exit(1)
 
 
 @app.command()
-def run(study: StudyName, output: Output = Path("out"), workers: Workers = -1) -> None:
-    """Run a study and write its table."""
-    from .runner import run_study
+def run(
+    study: StudyName,
+    output: Output = Path("out"),
+    workers: Workers = -1,
+    store: StoreFolder = None,
+    fail_fast: FailFast = False,
+    scheduler: Scheduler = None,
+    shard: Annotated[str | None, typer.Option(help="Run one part only, `2/4`: the second of four; then `merge`.")] = None,
+    sweep: Annotated[str | None, typer.Option(help="Run one sweep only, into a table STUDY-SWEEP.")] = None,
+) -> None:
+    """Run a study and write its table. Finished cells are kept: the same command resumes."""
+    from .runner import one_sweep, run_shard, run_study
+    from .study import read_study
+
+    part = None if shard is None else _part(shard)
+    if part and sweep:
+        raise reject("sweep", sweep, "--sweep or --shard, not both")
+    read, kept = read_study(study), store or output / "store"
+    if sweep:
+        read = one_sweep(read, sweep)
+    if part:
+        done = run_shard(read, part, kept, workers, fail_fast=fail_fast, scheduler=scheduler)
+        _tell(done, f"in {kept}; when all {part[1]} shards are done: provable-ptq merge {study} --store {kept}")
+        raise typer.Exit(_failures(done))
+    done = run_study(read, _table(output, read.name), workers, store=kept, fail_fast=fail_fast, scheduler=scheduler)
+    _tell(done, f"in {done.table}")
+    raise typer.Exit(_failures(done) or _violations(done.table))
+
+
+@app.command()
+def merge(
+    study: StudyName,
+    store: Annotated[list[Path], typer.Option(help="A folder that `run --shard` wrote; may be repeated.")],
+    output: Output = Path("out"),
+) -> None:
+    """Write the table of a study that was run in parts; refused where a cell is missing."""
+    from .runner import merge as merge_stores
     from .study import read_study
 
     read = read_study(study)
-    table = run_study(read, _table(output, read.name), workers)
-    typer.echo(f"{len(read.cells)} cells in {table}")
-    raise typer.Exit(_violations(table))
+    done = merge_stores(read, _table(output, read.name), store)
+    _tell(done, f"in {done.table}")
+    raise typer.Exit(_violations(done.table))
 
 
 @app.command()
@@ -69,21 +116,28 @@ def report(study: StudyName, output: Output = Path("out")) -> None:
 
 
 @app.command()
-def reproduce(output: Annotated[Path, typer.Option(help="Checkout whose table, figures and paper_results.md are written.")] = Path(),
-              workers: Workers = -1) -> None:
-    """Run the shipped study, draw its figures and write paper_results.md."""
+def reproduce(
+    output: Annotated[Path, typer.Option(help="Checkout whose table, figures and paper_results.md are written.")] = Path(),
+    workers: Workers = -1,
+    quick: Annotated[bool, typer.Option("--quick", help="The small study `quick` instead; everything stays in out/quick.")] = False,
+) -> None:
+    """Run the shipped study, draw its figures and write paper_results.md. The same command resumes."""
     from ..figures.render import render
     from .report import write_report
     from .runner import run_study
-    from .study import SHIPPED, read_study
+    from .study import read_study
 
-    study = read_study(SHIPPED[0])
-    table, pictures = output / "experiments" / "results" / f"{study.name}.parquet", output / "figures" / "rendered"
-    run_study(study, table, workers)
+    study, out = read_study("quick" if quick else "paper"), output / "out"
+    if quick:
+        table, pictures, results = _table(out / "quick", study.name), _figures(out / "quick"), out / "quick" / "paper_results.md"
+    else:
+        table, pictures = _table(output / "experiments" / "results", study.name), output / "figures" / "rendered"
+        results = output / "paper_results.md"
+    done = run_study(study, table, workers, store=out / "quick" / "store" if quick else out / "store")
     drawn = render(table, pictures)
-    written = write_report(table, pictures, output / "paper_results.md", _drawn(pictures))
-    typer.echo(f"{len(study.cells)} cells in {table}, {len(drawn.paths)} files in {pictures}, report in {written}")
-    raise typer.Exit(_violations(table))
+    written = write_report(table, pictures, results, _drawn(pictures))
+    _tell(done, f"in {table}, {len(drawn.paths)} files in {pictures}, report in {written}")
+    raise typer.Exit(_failures(done) or _violations(table))
 
 
 @app.command()
@@ -146,6 +200,25 @@ def _print_checked(summaries: list, examples: int, seed: int, witnesses: Path, a
     typer.echo("a run whose claims are all true reports a violation with probability at most 1%")
 
 
+def _part(shard: str) -> tuple[int, int]:
+    given = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", shard)
+    number, parts = map(int, given.groups()) if given else (1, 0)
+    if number > parts:
+        raise reject("shard", shard, "NUMBER/PARTS with a number from 1 to the parts, like 2/4")
+    return number, parts
+
+
+def _tell(done: Summary, where: str) -> None:
+    found = f" ({done.found} found, {done.computed} computed)" if done.found else ""
+    typer.echo(f"{done.cells} cells{found} {where}")
+
+
+def _failures(done: Summary) -> int:
+    for failure in done.failures:
+        typer.secho(f"failed: {failure}", fg="red", err=True)
+    return int(len(done.failures) > 0)
+
+
 def _table(output: Path, name: str) -> Path:
     return output / f"{name}.parquet"
 
@@ -172,7 +245,7 @@ def _violations(table: Path) -> int:
     from .store import read_table
 
     rows, _ = read_table(table)
-    violated = rows[rows["outcome"] == Outcome.VIOLATED.value]
+    violated = rows[rows["outcome"] == Outcome.VIOLATED.value] if "outcome" in rows else rows[:0]
     for row in violated.itertuples():
         typer.secho(f"violated: {row.claim} in {row.sweep}, {row.calibration}, {row.ordering}, {row.damping}", fg="red", err=True)
     return int(len(violated) > 0)

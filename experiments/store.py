@@ -1,12 +1,17 @@
-"""The tidy table of a study: one Parquet file, written whole or not at all, with what made it in its metadata."""
+"""What a study keeps: finished cells, one Parquet shard each, and the tidy table, all written whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Callable
-from importlib.metadata import version
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,35 +22,165 @@ import pyarrow.parquet as pq
 from ..algorithms.arguments import reject
 
 ROOMS = ("algorithms", "bounds", "experiments")
+SHIPPED = ("*.py", "*.npz")  # results depend on the sources and on the data that ships with them
+LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "python-flint", "torch", "scikit-learn", "safetensors", "tokenizers")
+ABANDONED = 3600.0  # seconds after which a temporary file belongs to a run that was killed
 
 
 def code_version() -> str:
-    """The SHA-256 of the sources of `algorithms/`, `bounds/` and `experiments/`."""
+    """The SHA-256 of the sources of `algorithms/`, `bounds/` and `experiments/`, and of the data shipped with them."""
     digest = hashlib.sha256()
     for room in ROOMS:
         folder = Path(find_spec(f"provable_ptq.{room}").origin).parent
-        for source in sorted(folder.rglob("*.py")):
+        for source in sorted(file for pattern in SHIPPED for file in folder.rglob(pattern)):
             digest.update(f"{room}/{source.relative_to(folder).as_posix()}\n".encode())
             digest.update(source.read_bytes())
     return digest.hexdigest()
 
 
+@lru_cache(maxsize=1)
+def environment() -> dict[str, object]:
+    """What the rows of this process depend on beside the spec: code version and versions of libraries; read once."""
+    return {"code": code_version(), "versions": dict(_versions())}
+
+
+def _versions() -> Iterable[tuple[str, str]]:
+    for name in LIBRARIES:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            continue
+
+
+def claims_sha256(file: str | Path) -> str:
+    """The SHA-256 of a file of the user's own claims.
+
+    Raises:
+        InvalidArgumentError: no such file.
+    """
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except OSError:
+        raise reject("claims file", str(file), "a Python file that can be read") from None
+
+
 def provenance(study, inputs: dict[str, str]) -> dict[str, object]:
-    """What a table says of its making: study, seed, code version, library versions, SHA-256 of input files."""
-    libraries = {name: version(name) for name in ("numpy", "scipy", "torch") if find_spec(name)}
+    """What a table says of its making: study, seed, code version, library versions, SHA-256 of its files."""
     return {
-        "study": study.name, "title": study.title, "seed": study.seed, "cells": len(study.cells),
-        "code": code_version(), "versions": libraries, "inputs": dict(sorted(inputs.items())),
+        "study": study.name, "title": study.title, "seed": study.seed, "study_sha256": study.sha256, "cells": len(study.cells),
+        **environment(), "claims_files": {Path(file).name: claims_sha256(file) for file in study.claims_files},
+        "inputs": dict(sorted(inputs.items())),
     }
 
 
+def encode(rows: list[dict], inputs: dict[str, str], spec: dict[str, object]) -> bytes:
+    """The rows of a cell as one Parquet file, values unchanged; its input files and spec beside them.
+
+    Arguments:
+        rows: of numbers, strings and None; any of them may lack a column.
+        inputs: SHA-256 of each input file, by name.
+        spec: what the cell is, for a reader of the file.
+
+    Raises:
+        pyarrow.ArrowException: a column holds both text and numbers.
+
+    >>> decode(encode([{"claim": "optq-l2", "ratio": 0.1}, {"claim": None}], {}, {}))
+    ([{'claim': 'optq-l2', 'ratio': 0.1}, {'claim': None, 'ratio': None}], {})
+    """
+    columns = dict.fromkeys(column for row in rows for column in row)
+    table = pa.table({column: [row.get(column) for row in rows] for column in columns})
+    noted = {"inputs": json.dumps(inputs, sort_keys=True), "spec": json.dumps(spec, sort_keys=True)}
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata(noted), sink, compression="none", use_dictionary=False, write_statistics=False,
+                   write_page_checksum=True)
+    return sink.getvalue().to_pybytes()
+
+
+def decode(content: bytes) -> tuple[list[dict], dict[str, str]]:
+    """Rows and input files of a shard.
+
+    Raises:
+        Exception: not a whole shard.
+    """
+    with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
+        table = file.read(use_threads=False)
+    return table.to_pylist(), json.loads(table.schema.metadata[b"inputs"])
+
+
+class Store:
+    """A folder of finished cells, one Parquet shard each, named by a hash of all that its rows depend on.
+
+    Any number of processes may read and write one folder at the same time.
+
+    Arguments:
+        folder: made when it is missing.
+        claims_files: the user's own claims, on whose content the rows depend too.
+
+    Raises:
+        InvalidArgumentError: a folder that cannot be made, a claims file that cannot be read.
+    """
+
+    def __init__(self, folder: str | Path, claims_files: Iterable[str] = ()):
+        self.folder = Path(folder)
+        self._made_with = {**environment(), "claims": [claims_sha256(file) for file in claims_files]}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            raise reject("store", str(folder), "a folder that can be made and written") from None
+        self._sweep()
+
+    @property
+    def cache(self) -> Path:
+        """Where cells keep costly inputs between processes."""
+        return self.folder.resolve() / "inputs"
+
+    def key(self, spec: dict[str, object]) -> str:
+        """The name of a cell: the SHA-256 of its spec, the code, the libraries and the user's claims."""
+        return hashlib.sha256(json.dumps({"spec": spec} | self._made_with, sort_keys=True).encode()).hexdigest()
+
+    def holds(self, key: str) -> bool:
+        """Whether there is a shard of this name."""
+        return (self.folder / f"{key}.parquet").is_file()
+
+    def read(self, key: str) -> tuple[list[dict], dict[str, str]] | None:
+        """Rows and input files of a finished cell; None where there is no shard, or no whole one."""
+        try:
+            return decode((self.folder / f"{key}.parquet").read_bytes())
+        except Exception:  # a damaged file can fail anywhere in the reader
+            return None
+
+    def write(self, key: str, content: bytes) -> None:
+        """Keep a finished cell, as `encode` returns it."""
+        write_whole(self.folder / f"{key}.parquet", lambda temporary: temporary.write_bytes(content))
+
+    def note_part(self, study: str, number: int, parts: int) -> None:
+        """Leave a note that this store holds one part of a study, for `parts`."""
+        (self.folder / f"{study}-{number}-of-{parts}.part").touch()
+
+    def parts(self, study: str) -> set[int]:
+        """In how many parts the study was run here; several numbers where it was run in several ways."""
+        notes = (re.fullmatch(rf"{re.escape(study)}-\d+-of-(\d+)\.part", file.name) for file in self.folder.glob("*.part"))
+        return {int(note[1]) for note in notes if note}
+
+    def _sweep(self) -> None:
+        for left in self.folder.glob(".*.parquet.*"):
+            with suppress(FileNotFoundError):  # another run may sweep too
+                if left.stat().st_mtime < time.time() - ABANDONED:
+                    left.unlink()
+
+
 def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
-    """Let `write` fill a temporary file and rename it: readers see the old file or the new one, nothing between."""
+    """Let `write` fill a temporary file and rename it: readers see the old file or the new one, nothing between.
+
+    It reaches the disk before it gets its name, so that not even a power cut leaves half a file.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

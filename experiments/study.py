@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -19,54 +19,38 @@ from ..algorithms.factorization import RowSource
 from ..algorithms.ordering import ORDERINGS, resolve_ordering
 from ..algorithms.qronos import FORMS
 from ..algorithms.rounding import ROUNDINGS
-from ..bounds.claim import CHAPTERS, Claim, claims, load_claims
+from ..bounds.claim import load_claims
 from ..bounds.problem import ALGORITHMS
-from .calibration.load import check_parameters
-from .growth import GrowthCell
+from .calibration.load import MISMATCHES, check_mismatch, check_parameters, layer_names, preparations, resolve_files, shape
+from .cells import StudyCell
+from .cells.growth import GrowthCell
+from .cells.permutations import MOST_FEATURES, PermutationsCell
+from .cells.replay import ReplayCell, shipped_attacks
+from .cells.sweep import SweepCell, available_claims
 from .names import did_you_mean
-from .replay import ReplayCell, shipped_attacks
 
-SHIPPED = ("paper",)
+SHIPPED = ("paper", "quick")
+SEARCHABLE = 16  # features up to which a study may ask for the exact optimum
 ALPHABETS = ("infinite", "finite")
+STEPS = ("uniform", "inverse-pivot")
 GROWTH_ETA = 314573 / 2**20  # about 0.3
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One cell of a sweep: everything its rows depend on, apart from the code.
-
-    The step of each neuron is that of the symmetric absmax grid with `bits`; `alphabet` says whether its ends are kept.
-    `draws` > 0 asks for that many stochastic runs of the first neuron instead of one run of all.
-    """
-
-    study: str
-    study_seed: int
-    sweep: str
-    calibration: str
-    parameters: tuple[tuple[str, object], ...]
-    damping: float | str
-    ordering: str
-    rounding: str
-    algorithm: str
-    form: str
-    bits: int
-    alphabet: str
-    seed: int
-    draws: int
-    failure_probability: tuple[float, ...]
-    claims: tuple[str, ...]
-    claims_files: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Study:
-    """A study as read from its file: `cells` in a fixed order."""
+    """A study as read from its file: `cells` in a fixed order; `sha256` of the file."""
 
     name: str
     title: str
     seed: int
-    cells: tuple[Cell | GrowthCell | ReplayCell, ...]
+    cells: tuple[StudyCell, ...]
     claims_files: tuple[str, ...] = ()
+    sha256: str = ""
+
+    def preparations(self) -> list:
+        """Costly inputs that several cells share, each once: what to run (into a cache) before the cells."""
+        wanted = {(cell.parameters, cell.mismatch): None for cell in self.cells if isinstance(cell, SweepCell)}
+        return preparations([(dict(parameters), mismatch) for parameters, mismatch in wanted])
 
 
 @dataclass(frozen=True)
@@ -110,9 +94,10 @@ def _is_file_name(value):
     return isinstance(value, str) and re.fullmatch(r"\w[\w.-]*", value) is not None
 
 
-_SWEEP_KEYS = {
+SWEEP_KEYS = {
     "name": _Key(_is(str), "a name", required=True, single=True),
     "calibration": _Key(_is(str), "names of [calibration.NAME] tables", required=True),
+    "mismatch": _Key(_is(str), "the mismatches " + ", ".join(MISMATCHES), ("none",), names=MISMATCHES),
     "damping": _Key(_resolves(lambda value: resolve_damping(value, _PROBE)), "numbers >= 0 or the rules " + ", ".join(RULES), (0.0,),
                     names=RULES),
     "ordering": _Key(_names_ordering, "the orderings " + ", ".join(ORDERINGS), ("natural",), names=ORDERINGS),
@@ -120,19 +105,15 @@ _SWEEP_KEYS = {
     "algorithm": _Key(ALGORITHMS.__contains__, " or ".join(ALGORITHMS), ("optq",), names=ALGORITHMS),
     "form": _Key(FORMS.__contains__, " or ".join(FORMS), ("alternating",), names=FORMS),
     "bits": _Key(lambda value: _is(int)(value) and 2 <= value <= 32, "integers from 2 to 32", (4,)),
+    "steps": _Key(STEPS.__contains__, " or ".join(STEPS), ("uniform",), names=STEPS),
     "alphabet": _Key(ALPHABETS.__contains__, " or ".join(ALPHABETS), ("infinite",), names=ALPHABETS),
     "seeds": _Key(lambda value: _is(int)(value) and value >= 1, "an integer >= 1: how many repetitions", 1, single=True),
     "draws": _Key(lambda value: _is(int)(value) and value >= 0, "an integer >= 0", 0, single=True),
     "failure_probability": _Key(lambda value: _is(float)(value) and 0 < value < 1, "numbers strictly between 0 and 1", (0.05,)),
     "claims": _Key(_is(str), "claim ids", ("all",)),
+    "optimum": _Key(lambda value: isinstance(value, bool), "true or false", False, single=True),
 }
-_AXES = ("calibration", "damping", "ordering", "rounding", "algorithm", "form", "bits", "alphabet")
-
-
-def available_claims(own: Iterable[str]) -> dict[str, Claim]:
-    """The claims that a study can name: the shipped ones, and those with ids in `own` that its own files registered."""
-    own = set(own)
-    return {claim_id: made for claim_id, made in claims().items() if made.chapter in CHAPTERS or claim_id in own}
+_AXES = ("calibration", "mismatch", "damping", "ordering", "rounding", "algorithm", "form", "bits", "steps", "alphabet")
 
 
 def read_study(path: str | Path) -> Study:
@@ -149,12 +130,18 @@ def read_study(path: str | Path) -> Study:
     source = resources.files("provable_ptq.experiments.studies") / f"{shown}.toml" if shown in SHIPPED else Path(path)
     if not source.is_file():
         raise reject("study", shown, "a TOML file or a shipped study: " + ", ".join(SHIPPED))
+    written = source.read_bytes()
     try:
-        content = tomllib.loads(source.read_text(encoding="utf-8"))
+        content = tomllib.loads(written.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise reject("study", shown, f"a TOML file ({error})") from None
     folder = source.parent if isinstance(source, Path) else Path()
-    return _Reader(shown, folder).study(content)
+    return _Reader(shown, folder).study(content, hashlib.sha256(written).hexdigest())
+
+
+def _features(parameters: dict) -> int:
+    """The features of a calibration table; of its widest layer where it has several."""
+    return max(shape(parameters | ({"layer": layer} if layer else {}))[1] for layer in layer_names(parameters))
 
 
 class _Reader:
@@ -170,25 +157,16 @@ class _Reader:
         if value not in names:
             raise self.refuse(key, value, "one of " + ", ".join(names) + did_you_mean(value, names))
 
-    def study(self, content: dict) -> Study:
+    def study(self, content: dict, sha256: str) -> Study:
         for key in content:
-            self.known("key", key, ("name", "title", "seed", "claims", "tightness", "growth", "calibration", "sweep"))
+            self.known("key", key, ("name", "title", "seed", "claims", "tightness", "growth", "permutations", "calibration", "sweep"))
         checks = (("name", _is_file_name, "a name of letters, digits, '-', '_' and '.'"), ("title", _is(str), "a title"),
                   ("seed", _is(int), "an integer"))
         for key, test, accepted in checks:
             if not test(content.get(key)):
                 raise self.refuse(key, content.get(key), accepted)
         files = self.claims_files(content.get("claims", []))
-        tables = content.get("calibration")
-        if not isinstance(tables, dict) or not tables:
-            raise self.refuse("calibration", tables, "at least one [calibration.NAME] table")
-        for name, parameters in tables.items():
-            if not isinstance(parameters, dict):
-                raise self.refuse(f"calibration.{name}", parameters, f"a [calibration.{name}] table")
-            try:
-                check_parameters(f"calibration.{name}", parameters)
-            except InvalidArgumentError as error:
-                raise InvalidArgumentError(f"{self.file}: {error}") from None
+        tables = self.calibrations(content.get("calibration"))
         sweeps = content.get("sweep")
         if not isinstance(sweeps, list) or not sweeps:
             raise self.refuse("sweep", sweeps, "at least one [[sweep]] table")
@@ -200,8 +178,44 @@ class _Reader:
             if times > 1:
                 given = (cell.calibration, cell.damping, cell.ordering)
                 raise self.refuse(f"sweep {cell.sweep}", given, "a cell that no other sweep of this name has")
-        cells += [*self.growth_cells(content), *self.replay_cells(content)]
-        return Study(content["name"], content["title"], content["seed"], tuple(cells), files)
+        cells += [*self.growth_cells(content), *self.permutations_cells(content, tables), *self.replay_cells(content)]
+        return Study(content["name"], content["title"], content["seed"], tuple(cells), files, sha256)
+
+    def calibrations(self, tables: object) -> dict[str, dict]:
+        """The [calibration.NAME] tables, checked, with the files of the user's own found and hashed."""
+        if not isinstance(tables, dict) or not tables:
+            raise self.refuse("calibration", tables, "at least one [calibration.NAME] table")
+        read = {}
+        for name, parameters in tables.items():
+            if not isinstance(parameters, dict):
+                raise self.refuse(f"calibration.{name}", parameters, f"a [calibration.{name}] table")
+            try:
+                check_parameters(f"calibration.{name}", parameters)
+                read[name] = resolve_files(f"calibration.{name}", parameters, self.folder)
+            except InvalidArgumentError as error:
+                raise InvalidArgumentError(f"{self.file}: {error}") from None
+        return read
+
+    def permutations_cells(self, content: dict, tables: dict) -> list[PermutationsCell]:
+        """All N! orderings of the small matrices that the [permutations] table names."""
+        table = content.get("permutations")
+        if table is None:
+            return []
+        if not isinstance(table, dict):
+            raise self.refuse("permutations", table, "a [permutations] table")
+        keys = ("calibration", "damping", "bits")
+        for key in table:
+            self.known("permutations: key", key, keys)
+        read = {key: self.values("permutations", key, table.get(key), SWEEP_KEYS[key]) for key in keys}
+        for name in read["calibration"]:
+            self.known("permutations: calibration", name, tuple(tables))
+            features = _features(tables[name])
+            if features > MOST_FEATURES:
+                raise self.refuse("permutations: calibration", name, f"matrices of at most {MOST_FEATURES} features (it has {features})")
+        return [
+            PermutationsCell(content["name"], content["seed"], name, tuple(sorted(tables[name].items())), damping, bits)
+            for name, damping, bits in itertools.product(read["calibration"], read["damping"], read["bits"])
+        ]
 
     def growth_cells(self, content: dict) -> list[GrowthCell]:
         """The adversarial construction at the sizes of the [growth] table, largest first: they take longest."""
@@ -237,23 +251,44 @@ class _Reader:
         name = sweep.get("name")
         where = f"sweep {name if isinstance(name, str) else '?'}"
         for key in sweep:
-            self.known(f"{where}: key", key, tuple(_SWEEP_KEYS))
-        read = {key: self.values(where, key, sweep.get(key), rule) for key, rule in _SWEEP_KEYS.items()}
+            self.known(f"{where}: key", key, tuple(SWEEP_KEYS))
+        read = {key: self.values(where, key, sweep.get(key), rule) for key, rule in SWEEP_KEYS.items()}
         if read["draws"][0] and read["rounding"] != ("stochastic",):
             raise self.refuse(f"{where}: draws", read["draws"][0], 'draws only where rounding = "stochastic"')
+        if "inverse-pivot" in read["steps"] and "finite" in read["alphabet"]:
+            raise self.refuse(f"{where}: steps", "inverse-pivot", "inverse-pivot steps on the infinite alphabet only")
+        if "stochastic" in read["rounding"] and "round-to-nearest" in read["algorithm"]:
+            raise self.refuse(f"{where}: rounding", "stochastic", "nearest only, beside the algorithm round-to-nearest")
         for calibration in read["calibration"]:
             self.known(f"{where}: calibration", calibration, tuple(tables))
+            self.fits(where, read, calibration, tables[calibration])
         if read["claims"] != ("all",):
             for claim_id in read["claims"]:
                 self.known(f"{where}: claims", claim_id, tuple(available_claims(self.own_claims)))
+        shared = {"study": content["name"], "study_seed": content["seed"], "sweep": read["name"][0], "draws": read["draws"][0],
+                  "failure_probability": read["failure_probability"], "claims": read["claims"], "claims_files": files,
+                  "optimum": read["optimum"][0]}
         for values in itertools.product(*(read[axis] for axis in _AXES)):
             axes = dict(zip(_AXES, values, strict=True))
-            for seed in range(read["seeds"][0]):
-                yield Cell(
-                    study=content["name"], study_seed=content["seed"], sweep=read["name"][0],
-                    parameters=tuple(sorted(tables[axes["calibration"]].items())), seed=seed, draws=read["draws"][0],
-                    failure_probability=read["failure_probability"], claims=read["claims"], claims_files=files, **axes,
-                )
+            if axes["algorithm"] != "qronos" and axes["form"] != read["form"][0]:
+                continue  # only Qronos has forms
+            parameters = tables[axes["calibration"]]
+            for layer, seed in itertools.product(layer_names(parameters), range(read["seeds"][0])):
+                of_layer = parameters | ({"layer": layer} if layer else {})
+                yield SweepCell(layer=layer, parameters=tuple(sorted(of_layer.items())), seed=seed, **shared, **axes)
+
+    def fits(self, where: str, read: dict, calibration: str, parameters: dict) -> None:
+        """Refuse a mismatch that the calibration has no network for, and searches for the optimum of too many features."""
+        for mismatch in read["mismatch"]:
+            try:
+                check_mismatch(f"{where}: mismatch", mismatch, parameters["kind"])
+            except InvalidArgumentError as error:
+                raise InvalidArgumentError(f"{self.file}: {error}") from None
+        if read["optimum"][0]:
+            features = _features(parameters)
+            if features > SEARCHABLE or "finite" in read["alphabet"]:
+                raise self.refuse(f"{where}: optimum", True, f"infinite alphabets and at most {SEARCHABLE} features "
+                                                            f"({calibration} has {features})")
 
     def values(self, where: str, key: str, given: object, rule: _Key) -> tuple:
         if given is None:

@@ -96,6 +96,6 @@ def _legend(corner: Axes, runs: pd.DataFrame) -> None:
 
 
 def _count(runs: pd.DataFrame) -> str:
-    counts = runs.groupby(["calibration", "kind", "share"]).size()
+    counts = runs.groupby(["calibration", "layer", "kind", "share"]).size()
     low, high = counts.min(), counts.max()
     return f"{low} to {high} runs" if low < high else f"{high} runs" if high > 1 else "1 run"

@@ -14,7 +14,6 @@ from .style import (
     GREY,
     PAGE,
     Look,
-    NothingToDrawError,
     by_calibration,
     dots,
     draw_measured,
@@ -22,10 +21,13 @@ from .style import (
     key,
     looks_in,
     new_figure,
+    relative_to_floor,
     styled,
 )
 
 SWEEP = "ordering"
+ACROSS = 5  # panels in one row, at most
+ROW = 0.23  # inches for each ordering
 CLOUD = 0.9  # height of the cloud of random orderings; a named ordering has a row of height 1
 CAPTION = (
     "Proven bound of OPTQ (black bars) and measured damped error (coloured dots) under each ordering of the features, one run each. Both "
@@ -42,25 +44,21 @@ def draw(table: pd.DataFrame) -> Figure:
     Raises:
         NothingToDrawError: the table holds no run of it with a positive floor.
     """
-    runs = _relative(guaranteed_runs(table, SWEEP))
+    runs = relative_to_floor(guaranteed_runs(table, SWEEP))
     panels, looks = by_calibration(runs), looks_in(runs["kind"])
-    figure = new_figure(PAGE, 1.3 + 0.23 * len(looks))
-    all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for axes, (title, group) in zip(all_axes, panels, strict=True):
+    rows = -(-len(panels) // ACROSS)
+    columns = -(-len(panels) // rows)
+    figure = new_figure(PAGE, 0.6 + (0.7 + ROW * len(looks)) * rows)
+    cells = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    for unused in cells[len(panels) :]:
+        unused.set_axis_off()
+    for axes, (title, group) in zip(cells, panels, strict=False):
         _panel(axes, title, group, looks)
-    all_axes[0].set_yticks(range(len(looks)), [look.label for look in looks.values()])
-    all_axes[0].set_ylim(len(looks) - 0.35, -0.5)
+    cells[0].set_yticks(range(len(looks)), [look.label for look in looks.values()])
+    cells[0].set_ylim(len(looks) - 0.35, -0.5)
     figure.supxlabel("damped error, relative to the order floor", fontsize=8)
     _legend(figure, looks)
     return figure
-
-
-def _relative(runs: pd.DataFrame) -> pd.DataFrame:
-    runs = runs[runs["order_floor"] > 0]
-    if runs.empty:
-        raise NothingToDrawError(f"no run of the sweep {SWEEP!r} has a positive order floor")
-    floor = runs["step_square_sum"] * runs["order_floor"] / 4
-    return runs.assign(bound=np.sqrt(runs["pivot_square_sum"] / runs["order_floor"]), measured=np.sqrt(runs["damped_error"] / floor))
 
 
 def _panel(axes: Axes, title: str, group: pd.DataFrame, looks: dict[str, Look]) -> None:
@@ -72,7 +70,7 @@ def _panel(axes: Axes, title: str, group: pd.DataFrame, looks: dict[str, Look]) 
         half = 0.3 if alone else 0.08
         axes.vlines(runs["bound"], y - half, y + half, color=BLACK, linewidth=1.2, zorder=3, gid="bound")
         draw_measured(axes, runs["measured"].to_numpy(), y, look, markersize=4 if alone else 2)
-    axes.set_title(title.replace(" (", "\n("))
+    axes.set_title(title.replace(", ", ",\n").replace(" (", "\n("))
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.08)
     axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
@@ -84,5 +82,5 @@ def _legend(figure: Figure, looks: dict[str, Look]) -> None:
     measured = tuple(key(**dots(look)) for look in looks.values())
     figure.legend(
         [key(**bar), measured, key(**floor)], ["proven bound", "measured, one run each", "order floor: no ordering has a bound left of it"],
-        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.3)}, handlelength=None, loc="outside upper center", ncols=3,
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.3)}, handlelength=2.8, handletextpad=0.6, loc="outside upper center", ncols=3,
     )  # fmt: skip

@@ -12,7 +12,20 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from ..experiments.store import read_table
-from . import error_against_damping, ordering_effect, stochastic_tail
+from . import (
+    adversarial_growth,
+    all_orderings,
+    bits_against_damping,
+    error_against_damping,
+    error_against_mismatch,
+    exact_optimum,
+    heldout_against_damping,
+    ordering_effect,
+    rate_distortion,
+    stochastic_tail,
+    tightness,
+    transformer_layers,
+)
 from .style import NothingToDrawError, save
 
 RENDERED = Path(__file__).parent / "rendered"
@@ -34,10 +47,11 @@ class Rendered(NamedTuple):
     notes: list[str]
 
 
-FIGURES = {
-    module.__name__.rpartition(".")[2]: Entry(module.draw, module.CAPTION, module.SWEEP)
-    for module in (error_against_damping, ordering_effect, stochastic_tail)
-}
+IN_ORDER = (
+    error_against_damping, ordering_effect, all_orderings, heldout_against_damping, bits_against_damping, stochastic_tail,
+    adversarial_growth, error_against_mismatch, transformer_layers, exact_optimum, rate_distortion, tightness,
+)  # fmt: skip
+FIGURES = {module.__name__.rpartition(".")[2]: Entry(module.draw, module.CAPTION, module.SWEEP) for module in IN_ORDER}
 
 
 def render(table: str | Path, folder: str | Path = RENDERED, progress: bool = True) -> Rendered:

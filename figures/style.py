@@ -11,10 +11,12 @@ import matplotlib as mpl
 import matplotlib.style
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -58,8 +60,40 @@ CALIBRATIONS = {
     "heavy-tailed": "Heavy-tailed",
     "low-rank": "Low rank",
     "digits": "Digits network",
+    "ar1-mild": "AR(1), mild",
+    "ar1-strong": "AR(1), strong",
+    "spiked": "Spiked",
+    "power-law": "Power law",
+    "dead-and-duplicated": "Dead, duplicated",
+    "few-samples": "Few samples",
+    "square": "Square",
+    "many-samples": "Many samples",
+    "adversarial": "Adversarial",
+    "photographs": "Photographs",
+    "photographs-shift": "Photographs, shifted",
+    "digits-output": "Digits, output layer",
+    "minilm": "MiniLM",
+    "minilm-some": "MiniLM",
+    "minilm-deep": "MiniLM",
+    "ar1-6": "AR(1)",
+    "ar1-7": "AR(1)",
+    "heavy-tailed-7": "Heavy-tailed",
+    "low-rank-7": "Low rank",
+    **{f"ar1-small-{features}": "AR(1)" for features in (2, 4, 6, 8, 10, 12)},
 }
-CELL = ["calibration", "damping", "ordering", "bits", "alphabet", "seed"]  # what tells two runs of one sweep apart
+ENCODER = "encoder.layer."
+ENCODER_LAYERS = {
+    "attention.self.query": "query",
+    "attention.self.key": "key",
+    "attention.self.value": "value",
+    "attention.output.dense": "attention output",
+    "intermediate.dense": "intermediate",
+    "output.dense": "output",
+}
+TITLE_WIDTH = 27  # characters that stand above one panel of three
+CELL = [  # what tells two runs of one sweep apart
+    "calibration", "layer", "mismatch", "algorithm", "form", "rounding", "bits", "steps", "alphabet", "ordering", "damping", "seed",
+]  # fmt: skip
 SIZES = ["signal", "damped_error", "saturated_share"]  # columns that a run has unless the factorization refused its matrix
 
 
@@ -102,7 +136,7 @@ def rows_of(table: pd.DataFrame, sweep: str) -> pd.DataFrame:
 
 
 def guaranteed_runs(table: pd.DataFrame, sweep: str) -> pd.DataFrame:
-    """One row for each run of a sweep that the bound of OPTQ covers: nearest rounding, nothing saturated, no rank deficiency.
+    """The runs of a sweep that the bound of OPTQ covers: nearest rounding, nothing saturated, no rank deficiency.
 
     Raises:
         NothingToDrawError: the table has none.
@@ -110,10 +144,24 @@ def guaranteed_runs(table: pd.DataFrame, sweep: str) -> pd.DataFrame:
     rows = rows_of(table, sweep)
     rows = rows.reindex(columns=rows.columns.union(SIZES, sort=False))
     covered = (rows["algorithm"] == "optq") & (rows["rounding"] == "nearest") & (rows["saturated_share"] == 0) & (rows["signal"] > 0)
-    runs = rows[covered].drop_duplicates(CELL)
+    runs = rows[covered & (rows["record"] == "run")]
     if runs.empty:
         raise NothingToDrawError(f"no run of the sweep {sweep!r} is covered by the bound of OPTQ")
     return runs.assign(kind=kinds(runs["ordering"]))
+
+
+def relative_to_floor(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with a positive order floor, and `bound` and `measured`: norms relative to the floor of the bound (`order-floor`).
+
+    Raises:
+        NothingToDrawError: none has one. (A matrix that is rank deficient and undamped has the floor zero; with steps of
+            their own for each feature the floor is another.)
+    """
+    rows = rows[(rows["order_floor"] > 0) & (rows["steps"] == "uniform")]
+    if rows.empty:
+        raise NothingToDrawError("no run has a positive order floor and the same step for all features")
+    floor = rows["step_square_sum"] * rows["order_floor"] / 4
+    return rows.assign(bound=np.sqrt(rows["pivot_square_sum"] / rows["order_floor"]), measured=np.sqrt(rows["damped_error"] / floor))
 
 
 def kinds(orderings: pd.Series) -> pd.Series:
@@ -134,9 +182,30 @@ def _place(known: dict) -> Callable[[str], tuple[int, str]]:
 
 def by_calibration(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """The rows of each calibration matrix with its title, plain name and size; known matrices first, in their fixed order."""
-    names = sorted(rows["calibration"].unique(), key=_place(CALIBRATIONS))
-    groups = [(name, rows[rows["calibration"] == name]) for name in names]
-    return [(f"{CALIBRATIONS.get(name, name)} ({group['samples'].iloc[0]} × {group['features'].iloc[0]})", group) for name, group in groups]
+    place = _place(CALIBRATIONS)
+    groups = sorted(rows.groupby(["calibration", "layer"]), key=lambda group: (place(group[0][0]), group[0][1]))
+    return [(titled(calibration_name(*names), group), group) for names, group in groups]
+
+
+def calibration_name(calibration: str, layer: str) -> str:
+    """The plain name of a calibration matrix: that of its study, with the layer where one study has many.
+
+    >>> calibration_name("minilm-some", "encoder.layer.3.attention.output.dense")
+    'MiniLM 3, attention output'
+    >>> calibration_name("digits", "hidden2"), calibration_name("mine", "hidden2")
+    ('Digits network', 'mine, hidden2')
+    """
+    name = CALIBRATIONS.get(calibration, calibration)
+    if layer.startswith(ENCODER):
+        block, _, part = layer.removeprefix(ENCODER).partition(".")
+        return f"{name} {block}, {ENCODER_LAYERS.get(part, part)}"
+    return f"{name}, {layer}" if layer and calibration not in CALIBRATIONS else name
+
+
+def titled(name: str, group: pd.DataFrame) -> str:
+    """A panel's title: name and size of its matrix, on two lines where one would be too long."""
+    size = f"({group['samples'].iloc[0]} × {group['features'].iloc[0]})"
+    return f"{name} {size}" if len(name) + len(size) < TITLE_WIDTH else f"{name}\n{size}"
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -148,8 +217,8 @@ def new_figure(width: float, height: float) -> Figure:
 
 def panels_and_legend(count: int) -> tuple[Figure, list[Axes], Axes]:
     """A page-wide figure with `count` panels, three to a row, and a free cell after the last for the legend."""
-    columns = min(3, count + 1)
-    rows = -(-(count + 1) // columns)
+    rows = -(-(count + 1) // 3)
+    columns = -(-(count + 1) // rows)
     figure = new_figure(PAGE, PANEL_HEIGHT * rows + 0.2)
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
     for unused in cells[count:]:
@@ -184,3 +253,63 @@ def dots(look: Look) -> dict[str, object]:
 def key(**properties: object) -> Line2D:
     """A legend's picture of a line or marker with these properties; a black line unless they say otherwise."""
     return Line2D([], [], **{"color": BLACK} | properties)
+
+
+METHODS = {
+    "optq": Look("OPTQ", BLUE, "o", "-"),
+    "alternating qronos": Look("Qronos, alternating", VERMILION, "v", (0, (5, 1.8))),
+    "projected qronos": Look("Qronos, projected", GREEN, "D", (0, (5, 1.5, 1, 1.5))),
+    "gpfq": Look("GPFQ", PURPLE, "^", (0, (1, 1.4))),
+}
+ROUNDINGS = {"nearest": Look("nearest rounding", BLUE, "o", "-"), "stochastic": Look("stochastic rounding", VERMILION, "v", (0, (5, 1.8)))}
+
+
+def methods(runs: pd.DataFrame) -> pd.Series:
+    """The algorithm of each run, Qronos with its form: the keys of METHODS."""
+    return runs["algorithm"].where(runs["algorithm"] != "qronos", runs["form"] + " qronos")
+
+
+def looks_among(looks: dict[str, Look], names: pd.Series) -> dict[str, Look]:
+    """Those of the looks whose names occur."""
+    return {name: look for name, look in looks.items() if (names == name).any()}
+
+
+def tag(look: Look) -> dict[str, object]:
+    """The open marker on a bound that names whose bound it is."""
+    return {"marker": look.marker, "markersize": 4, "markerfacecolor": "white", "markeredgecolor": look.colour, "markeredgewidth": 0.8}
+
+
+def bounds_and_dots_legend(corner: Axes, looks: dict[str, Look], others: dict[str, Artist], title: str) -> None:
+    """A legend in a free cell: the tagged bound and the dot of each look side by side, then other entries by their label."""
+    handles = [(key(linestyle=look.line, **tag(look)), key(**dots(look))) for look in looks.values()]
+    corner.legend(
+        [*handles, *others.values()], [*(look.label for look in looks.values()), *others], title=title, alignment="left",
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.6)}, handlelength=5, loc="center left",
+    )  # fmt: skip
+
+
+def bars_and_dots(axes: Axes, runs: pd.DataFrame, groups: pd.Index, looks: dict[str, Look], width: float = 0.8) -> None:
+    """For each of the groups at 0, 1, 2, …: the bounds of all methods as black bars side by side, their measurements as dots.
+
+    Arguments:
+        axes: where to draw.
+        runs: one row for each run: its `method`, `measured` and `bound`, and its group in the column that `groups` is named after.
+        groups: the groups in the order they are shown.
+        looks: the looks of the methods.
+        width: of a whole group; the next is 1 away.
+    """
+    step = width / len(looks)
+    for place, (method, look) in enumerate(looks.items()):
+        sizes = runs[runs["method"] == method].groupby(groups.name)[["measured", "bound"]].agg(["mean", "min", "max"]).reindex(groups)
+        x, measured = np.arange(len(groups)) + step * (place - (len(looks) - 1) / 2), sizes["measured"]
+        axes.hlines(sizes["bound", "mean"], x - 0.44 * step, x + 0.44 * step, color=BLACK, linewidth=1, zorder=3, gid="bound")
+        draw_measured(axes, x, measured["mean"].to_numpy(), look, (measured["min"].to_numpy(), measured["max"].to_numpy()))
+    axes.set(xlim=(-0.6, len(groups) - 0.4))
+    axes.tick_params(axis="x", length=0)
+
+
+def run_count(runs: pd.DataFrame, columns: list[str]) -> str:
+    """How many runs share the values of these columns, in words: `1 run`, `3 runs`, `1 to 3 runs`."""
+    counts = runs.groupby(columns).size()
+    low, high = counts.min(), counts.max()
+    return f"{low} to {high} runs" if low < high else f"{high} runs" if high > 1 else "1 run"

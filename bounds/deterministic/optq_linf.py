@@ -15,6 +15,7 @@ from ..measure import own_errors
     source="THEORY, section 3",
     kind=Kind.UPPER,
     unit="output error",
+    per_output=True,
     hypotheses=(unsaturated,),
 )
 def optq_linf(problem, result) -> Evaluation:

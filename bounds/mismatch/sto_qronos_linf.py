@@ -19,6 +19,7 @@ from .projection import first_minimizer, target, unexplained_outputs
     source="arXiv 2508.04853; the row-wise level is ours",
     kind=Kind.PROBABILITY,
     unit="output error",
+    per_output=True,
     algorithms=("qronos",),
     rounding="stochastic",
 )

@@ -29,7 +29,8 @@ fine_steps = Hypothesis(
 
 def second_moments(problem, inputs: np.ndarray) -> np.ndarray:
     """The diagonal (N,) of M^T S M for inputs (m', N) with second moment S = inputs^T inputs, processing order."""
-    return ((inputs[:, problem.order] @ problem.factorization.M) ** 2).sum(axis=0)
+    return problem.remember(f"second moments {id(inputs)}", None,
+                            lambda: ((inputs[:, problem.order] @ problem.factorization.M) ** 2).sum(axis=0))
 
 
 def wide_problem(rng: np.random.Generator) -> Problem:

@@ -19,6 +19,7 @@ from .levels import hoeffding_factor, largest_error, paper_factor
     source="arXiv 2309.10975",
     kind=Kind.PROBABILITY,
     unit="output error",
+    per_output=True,
     algorithms=("gpfq",),
     rounding="stochastic",
     hypotheses=(one_step_per_neuron, matched_inputs),

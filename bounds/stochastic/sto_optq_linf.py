@@ -14,6 +14,7 @@ from .levels import largest_error, largest_pivot_step, paper_factor
     source="arXiv 2508.04853",
     kind=Kind.PROBABILITY,
     unit="output error",
+    per_output=True,
     rounding="stochastic",
     hypotheses=(one_step_per_neuron,),
 )

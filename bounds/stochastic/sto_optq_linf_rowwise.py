@@ -14,6 +14,7 @@ from .levels import largest_error, rowwise_level
     source="THEORY, section 4",
     kind=Kind.PROBABILITY,
     unit="output error",
+    per_output=True,
     rounding="stochastic",
 )
 def sto_optq_linf_rowwise(problem, result) -> Evaluation:

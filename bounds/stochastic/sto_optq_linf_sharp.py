@@ -16,6 +16,7 @@ from .levels import largest_error, largest_pivot_step
     source="THEORY, section 4",
     kind=Kind.PROBABILITY,
     unit="output error",
+    per_output=True,
     rounding="stochastic",
     hypotheses=(one_step_per_neuron,),
 )

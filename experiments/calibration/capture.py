@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,8 @@ from ...algorithms.arguments import reject
 
 if TYPE_CHECKING:
     import torch
+
+Observer = Callable[[np.ndarray], None]
 
 
 def capture_inputs(module: torch.nn.Module, inputs: torch.Tensor | Mapping | Iterable, layers: Iterable[str]) -> dict[str, np.ndarray]:
@@ -44,20 +47,46 @@ def capture_inputs(module: torch.nn.Module, inputs: torch.Tensor | Mapping | Ite
     >>> {name: X.shape for name, X in captured.items()}
     {'0': (39, 2), '2': (39, 3)}
     """
+    seen: dict[str, list[np.ndarray]] = {}
+    for name in _names(layers):
+        linear_layer(module, name)
+        seen[name] = []
+    observe_inputs(module, inputs, {name: blocks.append for name, blocks in seen.items()})
+    return {name: np.concatenate(blocks) for name, blocks in seen.items()}
+
+
+def observe_inputs(module: torch.nn.Module, inputs: torch.Tensor | Mapping | Iterable, observers: Mapping[str, Observer]) -> None:
+    """Run the network on `inputs` and hand what each named linear layer is given to its observer, call by call.
+
+    As `capture_inputs`, but nothing is kept, so memory does not grow with the number of batches.
+
+    Arguments:
+        module, inputs: as in `capture_inputs`.
+        observers: by layer name, a function of one float64 array (samples, in_features), which is its own to keep.
+
+    Raises:
+        InvalidArgumentError: as `capture_inputs`.
+
+    >>> import torch
+    >>> from provable_ptq.algorithms.factorization import Folding
+    >>> folding = Folding()
+    >>> observe_inputs(torch.nn.Sequential(torch.nn.Linear(2, 3)), [torch.ones(4, 2), torch.ones(5, 2)], {"0": folding.add})
+    >>> folding.samples
+    9
+    """
     import torch
 
-    chosen = {name: _linear(module, name) for name in _names(layers)}
-    seen: dict[str, list[np.ndarray]] = {name: [] for name in chosen}
+    called = set()
     with ExitStack() as undo, torch.no_grad():
         undo.enter_context(_evaluating(module))
-        for name, layer in chosen.items():
-            undo.callback(layer.register_forward_pre_hook(_recorder(seen[name]), with_kwargs=True).remove)
+        for name, observe in observers.items():
+            hook = _handing_to(observe, partial(called.add, name))
+            undo.callback(linear_layer(module, name).register_forward_pre_hook(hook, with_kwargs=True).remove)
         for batch in _batches(inputs):
             _call(module, batch)
-    for name, blocks in seen.items():
-        if not blocks:
+    for name in observers:
+        if name not in called:
             raise reject("layer", name, "a layer that the network calls on these inputs (it was never called)")
-    return {name: np.concatenate(blocks) for name, blocks in seen.items()}
 
 
 def linear_weights(module: torch.nn.Module, name: str) -> np.ndarray:
@@ -74,7 +103,7 @@ def linear_weights(module: torch.nn.Module, name: str) -> np.ndarray:
     >>> linear_weights(torch.nn.Sequential(torch.nn.Linear(5, 2)), "0").shape
     (5, 2)
     """
-    return np.ascontiguousarray(_as_float64(_linear(module, name).weight).T)
+    return np.ascontiguousarray(_as_float64(linear_layer(module, name).weight).T)
 
 
 @contextmanager
@@ -100,7 +129,8 @@ def _names(layers: Iterable[str]) -> list[str]:
     return names
 
 
-def _linear(module: torch.nn.Module, name: str) -> torch.nn.Linear:
+def linear_layer(module: torch.nn.Module, name: str) -> torch.nn.Linear:
+    """The named linear layer of a network, or an error that lists those there are."""
     import torch
 
     if not isinstance(module, torch.nn.Module):
@@ -126,14 +156,19 @@ def _evaluating(module: torch.nn.Module) -> Iterator[None]:
             part.training = training
 
 
-def _recorder(blocks: list[np.ndarray]) -> Callable:
-    """A forward pre-hook that appends a copy of the layer's input (..., in) as rows (samples, in)."""
+def _handing_to(observe: Observer, note: Callable[[], None]) -> Callable:
+    """A forward pre-hook that hands over a copy of the layer's input (..., in) as rows (samples, in)."""
 
-    def record(layer: torch.nn.Linear, args: tuple, kwargs: dict) -> None:
-        activation = args[0] if args else kwargs["input"]
-        blocks.append(_as_float64(activation).reshape(-1, layer.in_features))
+    def hand_over(layer: torch.nn.Linear, args: tuple, kwargs: dict) -> None:
+        note()
+        observe(_as_float64(layer_input(args, kwargs)).reshape(-1, layer.in_features))
 
-    return record
+    return hand_over
+
+
+def layer_input(args: tuple, kwargs: dict) -> torch.Tensor:
+    """The activation that a linear layer is called with."""
+    return args[0] if args else kwargs["input"]
 
 
 def _as_float64(tensor: torch.Tensor) -> np.ndarray:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,10 @@ import numpy as np
 
 from ...algorithms.arguments import choose
 from .capture import capture_inputs, linear_weights, one_torch_thread
+from .deployed import deploy
+from .kind import Kind, Request, layer_option
 from .layer import LayerData
+from .mismatch import QuantizedLayers
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 DIGITS_LAYERS = ("hidden1", "hidden2", "output")
 DIGITS_SPLITS = ("calibration", "held-out")
 SHIPPED_WEIGHTS = Path(__file__).with_name("digits_weights.npz")
+
+CALIBRATION_IMAGES = 1200
 
 _WIDTHS = (64, 128, 96, 10)
 _BRIGHTEST = 16.0
@@ -41,12 +47,37 @@ class TrainedDigits:
     sha256: str
 
 
-def digits_layer(name: str = "hidden2", weights: Path | str = SHIPPED_WEIGHTS) -> LayerData:
+class Digits(Kind):
+    """One layer of the digits network."""
+
+    name = "digits"
+    description = "Any of the 3 layers of a small network that reads scikit-learn's handwritten digits."
+    tags = ("real", "network", "dead features")
+    layers = DIGITS_LAYERS
+
+    def __init__(self):
+        self.options = {"layer": layer_option(DIGITS_LAYERS, "hidden2")}
+
+    def load(self, request: Request) -> LayerData:
+        (layer,) = self.layer_names(request.parameters)
+        return digits_layer(layer, mismatch=request.mismatch)
+
+    def files(self) -> dict[str, str]:
+        return {SHIPPED_WEIGHTS.name: hashlib.sha256(SHIPPED_WEIGHTS.read_bytes()).hexdigest()}
+
+    def shape(self, parameters: Mapping[str, object]) -> tuple[int, int, int]:
+        (layer,) = self.layer_names(parameters)
+        place = DIGITS_LAYERS.index(layer)
+        return CALIBRATION_IMAGES, _WIDTHS[place], _WIDTHS[place + 1]
+
+
+def digits_layer(name: str = "hidden2", weights: Path | str = SHIPPED_WEIGHTS, mismatch: QuantizedLayers | None = None) -> LayerData:
     """One layer of the digits network with its inputs: `X` on the images it was trained on, `X_validation` on the held-out ones.
 
     Arguments:
         name: one of `DIGITS_LAYERS`; (N, K) is (64, 128), (128, 96) and (96, 10); m = 1200 and m' = 597.
         weights: a file written by `train_digits`; the shipped one by default.
+        mismatch: with it, `X_quantized` is what the layer is given once the layers before it are quantized.
 
     Raises:
         InvalidArgumentError: an unknown name.
@@ -60,7 +91,9 @@ def digits_layer(name: str = "hidden2", weights: Path | str = SHIPPED_WEIGHTS) -
     trained = read_trained(weights)
     network = digits_network(trained)
     X, X_validation = (_layer_inputs(network, name, digits_images(trained, split)[0]) for split in DIGITS_SPLITS)
-    return LayerData(name, X, X_validation, linear_weights(network, name), trained.sha256)
+    W = linear_weights(network, name)
+    X_quantized = None if mismatch is None else _deployed_inputs(trained, name, mismatch)
+    return LayerData(name, X, X_validation, W, {Path(weights).name: trained.sha256}, X_quantized)
 
 
 def digits_accuracy(split: str = "held-out", weights: Path | str = SHIPPED_WEIGHTS) -> float:
@@ -131,6 +164,16 @@ def all_images() -> tuple[np.ndarray, np.ndarray]:
 
     images, labels = load_digits(return_X_y=True)
     return images / _BRIGHTEST, labels
+
+
+def _deployed_inputs(trained: TrainedDigits, name: str, mismatch: QuantizedLayers) -> np.ndarray:
+    """What a layer is given on the calibration images once the layers before it are quantized on them."""
+    import torch
+
+    network, images = digits_network(trained), digits_images(trained, "calibration")[0]
+    with one_torch_thread():
+        deploy(network, torch.from_numpy(images), DIGITS_LAYERS, [name], mismatch.bits, mismatch.activation_bits)
+    return _layer_inputs(network, name, images)
 
 
 def _layer_inputs(network: torch.nn.Module, name: str, images: np.ndarray) -> np.ndarray:

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .capture import one_torch_thread
-from .digits import DIGITS_LAYERS, DIGITS_SPLITS, all_images, digits_accuracy, untrained_network
+from .digits import CALIBRATION_IMAGES, DIGITS_LAYERS, DIGITS_SPLITS, all_images, digits_accuracy, untrained_network
 
 if TYPE_CHECKING:
     import torch
 
 SEED = 0
-CALIBRATION_IMAGES = 1200
 EPOCHS = 60
 BATCH = 32
 LEARNING_RATE = 1e-3

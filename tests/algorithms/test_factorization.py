@@ -388,3 +388,14 @@ def test_the_matrix_is_not_changed():
     before = X.copy()
     factorize(X, 0.5, "min-pivot").V  # noqa: B018 (the property is computed on access)
     np.testing.assert_array_equal(X, before)
+
+
+def test_a_folded_matrix_seen_at_some_rows_has_those_rows_of_v():
+    X = np.random.default_rng(3).standard_normal((40, 5))
+    whole = factorize(X, damping=0.3, ordering="min-pivot")
+    streamed = Factorization.from_blocks([X[:7], X[7:30], X[30:]], damping=0.3, ordering="min-pivot")
+    some = streamed.on_rows(X[[2, 11, 35]])
+    np.testing.assert_allclose(some.sample_rows_of_V, whole.sample_rows_of_V[[2, 11, 35]], atol=1e-12)
+    np.testing.assert_allclose(some.pivots, whole.pivots, rtol=1e-12)
+    with pytest.raises(InvalidArgumentError, match="X"):
+        streamed.on_rows(np.ones((3, 4)))

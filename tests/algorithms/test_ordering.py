@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 from provable_ptq.algorithms import Grid, definitions, factorize, gpfq, optq, qronos
-from provable_ptq.algorithms.ordering import min_pivot_order
+from provable_ptq.algorithms.factorization import RowSource
+from provable_ptq.algorithms.ordering import PANEL, TIE, min_pivot_order
+from provable_ptq.bounds.problems import zoo_matrix
+from provable_ptq.bounds.problems.drawn import draw_problem
+from provable_ptq.bounds.problems.zoo import ZOO
 
 
 def integer_matrix(index, m=None):
@@ -29,6 +33,29 @@ def literal_min_pivot(X, damping, tie=1e-9):
         left.remove(chosen)
         later.insert(0, chosen)
     return later
+
+
+def plain_min_pivot(root):
+    """One feature after the other, every residual and every norm recomputed after each; residuals of rounding noise count as zero."""
+    residuals, left, backwards = root.T.copy(), np.arange(root.shape[1]), []
+    nothing = (len(left) * np.finfo(float).eps) ** 2 * (root**2).sum(axis=0).max()
+    while len(left):
+        sizes = (residuals**2).sum(axis=1)
+        sizes[sizes <= nothing] = 0
+        chosen = np.flatnonzero(sizes <= sizes.min() * (1 + TIE))[-1]
+        eliminated, size = residuals[chosen], sizes[chosen]
+        backwards.append(left[chosen])
+        left, residuals = np.delete(left, chosen), np.delete(residuals, chosen, axis=0)
+        if size:
+            residuals = residuals - np.outer(residuals @ eliminated / size, eliminated)
+    return np.array(backwards[::-1])
+
+
+def assert_panels_change_nothing(X, damping):
+    """The blocked form against the plain one, as far as the rank goes: what is left then is rounding noise."""
+    root = RowSource.of(X).root(damping)
+    rank = np.linalg.matrix_rank(root)
+    np.testing.assert_array_equal(min_pivot_order(root)[-rank:], plain_min_pivot(root)[-rank:])
 
 
 def test_norm_orderings_and_their_ties():
@@ -74,6 +101,55 @@ def test_min_pivot_ties_with_equal_norms_and_duplicates():
             X = X[:, np.random.default_rng([2, index]).integers(0, X.shape[1], size=X.shape[1])]
         f = factorize(X, 0.5, "min-pivot")
         assert f.order.tolist() == literal_min_pivot(X, 0.5)
+
+
+@pytest.mark.parametrize("damping", [0.0, 1e-12, 1e-4, 1.0])
+@pytest.mark.parametrize("kind", ZOO)
+def test_panels_change_nothing_on_the_zoo(kind, damping):
+    """Several panels, more and fewer samples than features; the adversarial kind has ties at every step."""
+    N = 2 * PANEL + 22
+    for m in (N,) if kind == "adversarial" else (2 * N, N, N // 3):
+        assert_panels_change_nothing(zoo_matrix(kind, m, N, np.random.default_rng([6, m])), damping)
+
+
+def test_panels_change_nothing_on_drawn_problems():
+    """Any shape and conditioning; every third with copied columns, every fifth in small integers, where ties are exact."""
+    for index in range(400):
+        rng = np.random.default_rng([7, index])
+        X = draw_problem(rng, 40).X
+        if index % 3 == 0:
+            X = X[:, rng.integers(0, X.shape[1], X.shape[1])]
+        if index % 5 == 0:
+            X = np.rint(3 * X)
+        assert_panels_change_nothing(X, (0.0, 1e-12, 1e-6, 1e-2, 1.0)[index % 7 % 5] * (X**2).sum() / X.shape[1])
+
+
+@pytest.mark.parametrize("decades", [3, 6, 9])
+def test_panels_change_nothing_on_ill_conditioned_matrices(decades):
+    """Residuals fall by up to nine decades within a panel: far below what is left of their squares after downdating."""
+    N = PANEL + 36
+    rng = np.random.default_rng([8, decades])
+    left, right = (np.linalg.qr(rng.standard_normal((size, N)))[0] for size in (2 * N, N))
+    graded = left * 10.0 ** -np.linspace(0, decades, N) @ right.T
+    nearly_low_rank = rng.standard_normal((2 * N, 5)) @ rng.standard_normal((5, N)) + 10.0**-decades * rng.standard_normal((2 * N, N))
+    for X in (graded, nearly_low_rank, rng.standard_normal((2 * N, N)) * 10.0 ** -np.linspace(0, decades, N)):
+        assert_panels_change_nothing(X, 0.0)
+
+
+@pytest.mark.parametrize("N", [PANEL, 3 * PANEL])
+def test_panels_change_no_tie(N):
+    """All features tied at every step; each tied with its copy; and features that are one or the other of a few."""
+    rng = np.random.default_rng([9, N])
+    for X in (np.eye(N), np.ones((3, N)), np.repeat(rng.standard_normal((N, N // 2)), 2, axis=1), np.eye(N)[rng.integers(0, N, 2 * N)]):
+        assert_panels_change_nothing(X, 0.25)
+    assert min_pivot_order(np.eye(N)).tolist() == list(range(N))
+
+
+def test_features_without_a_residual_are_equals():
+    """Copies of one feature: once it is eliminated the others are zero but for rounding, and rounding must not choose among them."""
+    for seed in range(20):
+        column = np.random.default_rng([10, seed]).standard_normal((7, 1))
+        assert min_pivot_order(np.tile(column, 6)).tolist() == list(range(6))
 
 
 @pytest.mark.parametrize("N", [1, 2, 5])

@@ -187,15 +187,51 @@ def test_a_wrong_program_is_refuted(wrong, name):
     assert one(layer(K=50), name).outcome is Outcome.HOLDS
 
 
-def test_codes_beyond_the_alphabet_are_judged_like_any_other():
-    """A program that forgets to clip: identities hold all the same, and the certificate names the first code off the alphabet."""
+def test_a_program_that_forgets_to_clip_is_refused():
+    """Its identities are right for the infinite grid, but it was asked for another; the certificate names the first code beyond."""
     problem = layer(grid=Grid(1.0, low=-1, high=1))
     free = problem.but(grid=Grid(1.0)).result
-    assert np.abs(free.codes).max() > 1
+    beyond = int((np.abs(free.codes) > 1).sum())
+    assert beyond
     verdicts = check(problem, algorithm=lambda p: p.but(grid=Grid(p.grid.step)).result)
-    assert {verdicts[name].outcome for name in ("optq-update", "optq-identity", "feedback-form")} == {Outcome.HOLDS}
+    for name in ("optq-update", "optq-identity", "feedback-form"):
+        assert verdicts[name].outcome is Outcome.VIOLATED
+        assert verdicts[name].advice == f"the result holds codes off the alphabet: {beyond}"
+        assert verdicts[name].witness is problem
     first = (np.abs(free.codes[problem.order]) > 1).argmax(axis=0)
     assert (departures(problem, free.codes[problem.order]) == first).all()
+
+
+@pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
+@pytest.mark.parametrize("name", ["optq-identity", "feedback-form"])
+def test_weights_that_are_not_step_times_code_are_refused(name, rounding):
+    """By a part in 10^9, far below what the claims themselves could see; on the grid, however it was computed, all is well."""
+    problem = layer(grid=Grid(0.1), rounding=rounding)
+
+    def off_the_grid(p):
+        return replace(run(p), weights=run(p).weights * (1 + 1e-9 * (np.arange(p.N) == 2)[:, None]))
+
+    def rounded_otherwise(p):
+        return replace(run(p), weights=run(p).codes / 10)
+
+    assert (rounded_otherwise(problem).weights != run(problem).weights).any()
+    assert one(problem, name, algorithm=rounded_otherwise).outcome is Outcome.HOLDS
+    refused = one(problem, name, algorithm=off_the_grid)
+    assert refused.outcome is Outcome.VIOLATED
+    assert refused.advice == "the result holds weights that are not step times code: 3"
+
+
+def test_only_neurons_that_a_claim_is_about_are_refused():
+    """The first neuron saturates and is off the grid besides: `optq-l2` is about the others, and says nothing of the matrix."""
+    problem = layer(K=2, grid=Grid(1.0, low=-20, high=20)).but(W=layer(K=2).W * [100.0, 1.0])
+    assert problem.result.saturated.any(axis=0).tolist() == [True, False]
+
+    def off_the_grid(p):
+        return replace(run(p), weights=run(p).weights + np.array([0.25, 0.0]))
+
+    assert one(problem, "optq-l2", algorithm=off_the_grid).outcome is Outcome.HOLDS
+    assert one(problem, "order-floor", algorithm=off_the_grid).outcome is Outcome.HOLDS
+    assert one(problem, "optq-identity", algorithm=off_the_grid).outcome is Outcome.VIOLATED
 
 
 def test_the_problems_own_factorization_judges_not_the_programs():
@@ -241,6 +277,23 @@ def test_a_tie_may_be_broken_either_way(grid, seed):
         for name in ("optq-certificate", "optq-identity", "optq-l2"):
             assert one(problem, name, algorithm=algorithm).outcome in (Outcome.HOLDS, Outcome.NOT_APPLICABLE)
     assert check_exact(problem, ["optq-certificate"]).verdicts["optq-certificate"].outcome is Outcome.HOLDS
+
+
+@pytest.mark.parametrize("name", ["finite-grid-counterexample", "adversarial-growth"])
+def test_a_construction_is_judged_by_its_own_condition_number(name):
+    """Not by that of the problem the check starts from, which float64 cannot even tell from a singular one."""
+    nearly_singular = layer(damping=0.0).but(X=np.vstack([np.eye(5), np.zeros((3, 5))]) * 10.0 ** -np.arange(0, 15, 3))
+    assert nearly_singular.factorization.condition > 1e11
+    verdict = one(nearly_singular, name)
+    assert verdict.outcome is Outcome.HOLDS, verdict.advice
+
+
+def test_a_program_handed_in_is_judged_on_the_counterexample():
+    """Round-to-nearest does not lose to itself, so it refutes a statement about OPTQ."""
+    def rounded(problem):
+        return replace(round_to_nearest(problem.W, problem.grid), algorithm="optq")
+
+    assert one(layer(), "finite-grid-counterexample", algorithm=rounded).outcome is Outcome.VIOLATED
 
 
 # --- stochastic claims ---------------------------------------------------------------------------------------------

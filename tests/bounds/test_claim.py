@@ -42,6 +42,7 @@ THEORY = {
     "qronos-l2": ("paper", "mismatch"),
     "optq-mismatch": ("paper", "mismatch"),
     "target-family": ("ours", "mismatch"),
+    "gpfq-mismatch": ("ours", "mismatch"),
     "sto-qronos-linf": ("paper", "mismatch"),
     "adversarial-growth": ("paper", "adversarial"),
     "finite-grid-counterexample": ("ours", "adversarial"),

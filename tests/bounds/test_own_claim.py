@@ -75,7 +75,7 @@ def test_the_commands_of_the_page_sweep_and_report_it(folder, command):
     report = (folder / "out" / "paper_results.md").read_text(encoding="utf-8")
     (line,) = (line for line in report.splitlines() if line.startswith("| `my-l1` |"))
     assert r"$\Vert X(w-q)\Vert _1 \le \frac12\sum_j\delta_j\Vert V_{\cdot j}\Vert _1$" in line
-    assert "correlated" in line
+    assert "| 1 matrix |" in line
     assert Problem.load("out/attacks/my-l1.npz").N <= 2
 
 

@@ -23,6 +23,7 @@ from provable_ptq.bounds.deterministic.optq_l2_tight import EPSILON, tight_probl
 from provable_ptq.bounds.measure import (
     damped_deployed_error_squared,
     damped_error_squared,
+    deployed_errors,
     gram,
     literal_numbers,
     own_errors,
@@ -30,6 +31,7 @@ from provable_ptq.bounds.measure import (
     squares,
     undamped_pivots_squared,
 )
+from provable_ptq.bounds.mismatch.gpfq_mismatch import unrounded
 from provable_ptq.bounds.mismatch.projection import (
     first_minimizer,
     target,
@@ -440,6 +442,40 @@ def mismatch_left_out(problem, result):
     return Evaluation(np.sqrt(damped_deployed_error_squared(problem, result)), np.sqrt(pivot_sum(problem)) / 2)
 
 
+def steered(**changes):
+    """Path following on mismatched inputs, with weights so large that most of the error is mismatch that the path leaves."""
+    problem = mismatched(algorithm="gpfq", **changes)
+    return problem.but(W=10 * problem.W)
+
+
+def in_line():
+    """Half-way weights on orthonormal features; the second's mismatch adds to the first's rounding error, the last step is fine."""
+    X_quantized = np.eye(2)
+    return Problem(X_quantized + np.array([[0.0, 1.0], [0.0, 0.0]]), np.full((2, 1), 0.499), Grid(np.array([[1.0], [2.0**-10]])),
+                   "gpfq", X_quantized=X_quantized)
+
+
+@wrong("gpfq-mismatch", steered)
+def path_following_absorbs_all_mismatch(problem, result):
+    """The bound of matched inputs."""
+    norms = squares(problem.calibration[:, problem.order])
+    return Evaluation(squares(deployed_errors(problem, result)), norms @ problem.steps**2 / 4)
+
+
+@wrong("gpfq-mismatch", in_line)
+def mismatch_and_roundings_at_right_angles(problem, result):
+    """Their squares added, as if the path's part were orthogonal to all roundings and not to the last alone."""
+    whole, alone = claims()["gpfq-mismatch"](problem, result), path_following_absorbs_all_mismatch(problem, result)
+    left = squares(problem.X[:, problem.order] @ problem.W[problem.order] - problem.calibration[:, problem.order] @ unrounded(problem))
+    return replace(whole, bound=left + alone.bound)
+
+
+@wrong("gpfq-mismatch", in_line)
+def gpfq_mismatch_constant_halved(problem, result):
+    """Half the bound, where it is attained."""
+    return scaled("gpfq-mismatch", 0.5)(problem, result)
+
+
 @wrong("qronos-l2", qronos_problem)
 def qronos_without_detour(problem, result):
     """The bound of the projected form for the alternating one."""
@@ -687,7 +723,7 @@ def first_step_for_all_features(problem):
     return by_hand(problem, step=np.broadcast_to(problem.steps[:1], problem.steps.shape))
 
 
-@caught_by("optq-identity", "feedback-form", on=mixed_steps)
+@caught_by("optq-identity", "feedback-form", "optq-update", on=mixed_steps)
 def codes_scaled_with_the_first_step(problem):
     """The right codes, turned into weights with the wrong steps."""
     made = by_hand(problem)
@@ -708,7 +744,7 @@ def one_code_off_by_one_in_silence(problem):
     return replace(made, codes=made.codes + off, weights=made.weights + off * problem.steps[np.argsort(problem.order)])
 
 
-@caught_by("optq-l2-tight")
+@caught_by("optq-identity", "optq-l2", "optq-l2-tight")
 def codes_that_are_not_the_weights(problem):
     """The right weights, the third code one too large."""
     made = by_hand(problem)
@@ -721,7 +757,13 @@ def saturation_kept_secret(problem):
     return replace(by_hand(problem), saturated=np.zeros(problem.W.shape, dtype=bool))
 
 
-@caught_by("optimum-floor")
+@caught_by("optq-identity", "optq-update", "feedback-form", on=coarse)
+def ends_of_the_alphabet_ignored(problem):
+    """OPTQ on the infinite grid where one with ends was asked."""
+    return by_hand(problem.but(grid=Grid(problem.grid.step)))
+
+
+@caught_by("optimum-floor", "optq-l2")
 def nothing_rounded(problem):
     """The weights themselves, which lie on no grid: below what any grid point can reach."""
     w = problem.W[problem.order]
@@ -772,6 +814,12 @@ def mismatch_ignored(problem):
 def the_other_qronos(problem):
     """The projected form where the alternating one was asked."""
     return by_hand(problem, target=target(problem))
+
+
+@caught_by("gpfq-mismatch", on=steered)
+def path_on_deployed_inputs_alone(problem):
+    """The original inputs never looked at: the path corrects its own roundings and none of the mismatch."""
+    return path_following(problem.but(X=problem.calibration))
 
 
 @caught_by("gpfq-l2", on=lambda: Problem(np.ones((3, 6)), np.full((6, 1), 0.45), Grid(step=1.0), algorithm="gpfq"))
@@ -856,6 +904,7 @@ FOUND_BY_DRAWING = (
     "l2_constant_halved", "l2_pivots_without_damping", "l2_order_reversed", "l2_projection_off_by_one", "l2_clipping_taken_for_rounding",
     "identity_without_ridge", "identity_pivots_shifted_by_one", "identity_errors_in_original_order", "pivot_bound_without_damping",
     "linf_wrong_row", "near_optimal_means_optimal", "optimum_floor_doubled", "order_floor_with_arithmetic_mean", "mismatch_left_out",
+    "path_following_absorbs_all_mismatch",
     "mean_square_constant_halved", "rowwise_level_of_the_wrong_row", "qronos_identity_without_ridge",
 )
 

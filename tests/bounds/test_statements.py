@@ -187,6 +187,30 @@ def test_optq_mismatch_and_the_target_family():
     assert bound("target-family", given)[:4] == pytest.approx(np.array(expected))
 
 
+@pytest.mark.parametrize("dead", [False, True])
+def test_gpfq_mismatch(dead):
+    """The running error of the path that rounds nothing, feature by feature; a zero column absorbs nothing of it."""
+    deployed = X_TILDE.copy()
+    if dead:
+        deployed[:, ORDER[2]] = 0
+    left, norms = np.zeros((7, 3)), []
+    for j in ORDER:
+        column = deployed[:, j]
+        left = left + np.outer(X[:, j], W[j])
+        left = left - np.outer(column, np.linalg.lstsq(column[:, None], left, rcond=None)[0])
+        norms.append(column @ column)
+    before = STEPS / 2 * sqrt(sum(norms[:-1]))
+    expected = (np.linalg.norm(left, axis=0) + before) ** 2 + STEPS**2 / 4 * norms[-1]
+    assert bound("gpfq-mismatch", Problem(X, W, Grid(STEPS), "gpfq", ordering=ORDER, X_quantized=deployed)) == pytest.approx(expected)
+    least = X @ W - deployed @ np.linalg.lstsq(deployed, X @ W, rcond=None)[0]
+    assert (np.linalg.norm(left, axis=0) >= np.linalg.norm(least, axis=0)).all(), "Qronos keeps no more of the mismatch"
+
+
+def test_gpfq_mismatch_without_mismatch_is_gpfq_l2():
+    matched, mismatched = (Problem(X, W, Grid(STEPS), "gpfq", ordering=ORDER, X_quantized=given) for given in (None, X))
+    assert bound("gpfq-mismatch", mismatched) == pytest.approx(bound("gpfq-l2", matched)[0])
+
+
 @pytest.mark.parametrize("form", ["alternating", "projected"])
 def test_stochastic_qronos(form):
     _, _, unexplained, u, z_1 = mismatch_parts()

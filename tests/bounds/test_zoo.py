@@ -8,6 +8,7 @@ from provable_ptq.algorithms import factorize
 from provable_ptq.algorithms.arguments import InvalidArgumentError
 from provable_ptq.bounds.problems import ZOO, zoo_matrix
 from provable_ptq.bounds.problems.drawn import LARGEST, NEURONS, ORDERINGS, PROBABILITIES, ZOO_KINDS, draw_problem
+from provable_ptq.bounds.problems.zoo import TAGS, ZOO_TAGS, size_tag, tagged
 
 SHAPES = [(1, 1), (1, 5), (5, 1), (3, 8), (40, 7)]
 
@@ -38,6 +39,44 @@ def test_a_matrix_is_a_function_of_the_generator(kind):
 def test_every_kind_says_what_it_is(kind):
     assert ZOO[kind].__name__ == kind.replace("-", "_")
     assert inspect.getdoc(ZOO[kind])
+
+
+# --- tags ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_is_tagged_with_known_words_and_every_word_is_used():
+    assert set(ZOO_TAGS) == set(ZOO)
+    assert {tag for tags in ZOO_TAGS.values() for tag in tags} == set(TAGS)
+    with pytest.raises(InvalidArgumentError, match=r"tag = 'corelated' is not accepted: one of 'well conditioned', 'correlated'"):
+        tagged("corelated")(lambda m, N, rng: np.zeros((m, N)))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ZOO if kind != "adversarial"])
+def test_tags_say_what_is_true_of_the_matrix(kind):
+    """Each tag against the statistic that it names, on ten times as many samples as features."""
+    X = zoo_matrix(kind, 320, 32, np.random.default_rng(7))
+    live = X[:, X.any(axis=0)]
+    norms = np.linalg.norm(live, axis=0)
+    values = np.linalg.svd(live, compute_uv=False)
+    correlations = (live / norms).T @ (live / norms) - np.eye(live.shape[1])
+    true = {
+        "well conditioned": np.linalg.cond(X) < 3,
+        "correlated": np.median(np.abs(correlations)) > 0.1,
+        "outlier features": norms.max() > 3 * np.median(norms),
+        "ill conditioned": 20 < values[0] / values[-1] < 1e6,
+        "low rank": values[8] < 0.1 * values[7],
+        "rank deficient": np.linalg.matrix_rank(X) < 32,
+        "dead features": live.shape[1] < 32,
+    }
+    assert {tag for tag, holds in true.items() if holds} == set(ZOO_TAGS[kind])
+
+
+@pytest.mark.parametrize(("m", "N", "tag"), [
+    (1, 4, "m << N"), (2, 8, "m << N"), (3, 8, "m < N"), (7, 8, "m < N"), (8, 8, "m = N"), (9, 8, "m > N"), (32, 8, "m >> N"),
+])
+def test_sizes_are_tagged_too(m, N, tag):
+    assert size_tag(m, N) == tag
+    assert size_tag(N, m) == tag.translate(str.maketrans("<>", "><"))
 
 
 def test_gaussian_entries():

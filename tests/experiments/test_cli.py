@@ -1,6 +1,8 @@
 """The command line: one sentence and status 2 for bad input, status 1 for a violation, one JSON document on demand."""
 
+import dataclasses
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,8 @@ from pathlib import Path
 import pytest
 from provable_ptq.bounds import Outcome, Problem, check, claims
 from provable_ptq.bounds.claim import CHAPTERS
-from provable_ptq.experiments import cell, cli, runner
+from provable_ptq.experiments import cli, study
+from provable_ptq.experiments.cells.sweep import SweepCell
 from provable_ptq.experiments.store import read_table
 
 
@@ -117,7 +120,7 @@ def test_bad_input_ends_with_one_sentence(command, tmp_path, write_claims):
         (("check", "--claim", "optq-l3"), "error: claim id = 'optq-l3' is not accepted: one of "),
         (("check", "--claims", "nowhere.py"), "error: claims file = 'nowhere.py' is not accepted: a Python file that registers claims"),
         (("check", "--claims", empty), f"error: claims file = '{empty}' is not accepted: a file that registers at least one claim"),
-        (("run", "papre"), "error: study = 'papre' is not accepted: a TOML file or a shipped study: paper"),
+        (("run", "papre"), "error: study = 'papre' is not accepted: a TOML file or a shipped study: paper, quick"),
         (("figures", "paper"), f"error: table = '{Path('out/paper.parquet')}' is not accepted: a Parquet table written by"),
         (("report", "paper"), f"error: table = '{Path('out/paper.parquet')}' is not accepted: a Parquet table written by"),
     ):
@@ -137,13 +140,13 @@ def test_bad_options_end_with_status_2(command, words):
 
 def test_a_bad_study_is_refused_before_any_cell_runs(command, write_study, tmp_path, monkeypatch):
     ran = []
-    for module in (cell, runner):
-        monkeypatch.setattr(module, "run_cell", ran.append)
+    monkeypatch.setattr(SweepCell, "rows", ran.append)
     path = write_study(more='[[sweep]]\nname = "late"\ncalibration = "a"\nrounding = "stochastic"\ndampin = 1.0\n')
     status, _, err = command("run", path, "--workers", 1)
     assert status == 2
-    assert err == (f"error: {path}: sweep late: key = 'dampin' is not accepted: one of name, calibration, damping, ordering, rounding, "
-                   "algorithm, form, bits, alphabet, seeds, draws, failure_probability, claims; did you mean 'damping'?\n")
+    assert err == (f"error: {path}: sweep late: key = 'dampin' is not accepted: one of name, calibration, mismatch, damping, ordering, "
+                   "rounding, algorithm, form, bits, steps, alphabet, seeds, draws, failure_probability, claims, optimum; "
+                   "did you mean 'damping'?\n")
     assert ran == []
     assert not (tmp_path / "out").exists()
 
@@ -155,7 +158,7 @@ def test_run_writes_the_table_and_ends_with_0(command, write_study, tmp_path):
     assert (status, out) == (0, f"4 cells in {table}\n")
     assert "100%" in err
     rows, made = read_table(tmp_path / table)
-    assert (len(rows), made["cells"]) == (8, 4)
+    assert (len(rows), made["cells"]) == (12, 4)
 
 
 def test_a_violation_in_a_study_ends_with_1_and_says_where(command, write_study, write_claims, own_claims, tmp_path):
@@ -186,3 +189,118 @@ def test_the_installed_command_runs_and_shows_its_commands():
     done = subprocess.run([Path(sys.executable).with_name("provable-ptq"), "--help"], capture_output=True, text=True, check=True)
     for name in ("run", "figures", "report", "reproduce", "check"):
         assert f" {name} " in done.stdout
+
+
+def test_the_same_command_resumes_and_says_so(command, write_study, tmp_path):
+    path = write_study({"sweep.claims": '["optq-l2"]'})
+    table = Path("out") / "tiny.parquet"
+    assert command("run", path, "--workers", 1)[:2] == (0, f"4 cells in {table}\n")
+    first = (tmp_path / table).read_bytes()
+    shards = sorted((tmp_path / "out" / "store").glob("*.parquet"))
+    assert len(shards) == 4
+    shards[0].unlink()
+    assert command("run", path, "--workers", 1)[:2] == (0, f"4 cells (3 found, 1 computed) in {table}\n")
+    assert (tmp_path / table).read_bytes() == first
+
+
+@pytest.fixture
+def one_cell_fails(monkeypatch):
+    real = SweepCell.rows
+
+    def rows(cell, cache=None):
+        if (cell.damping, cell.ordering) == (0.5, "min-pivot"):
+            raise ArithmeticError("no luck")
+        return real(cell, cache)
+
+    monkeypatch.setattr(SweepCell, "rows", rows)
+
+
+def test_a_cell_that_fails_is_listed_and_ends_with_1(command, write_study, one_cell_fails, tmp_path):
+    path = write_study({"sweep.claims": '["optq-l2"]'})
+    status, out, err = command("run", path, "--workers", 1)
+    assert (status, out) == (1, f"4 cells in {Path('out/tiny.parquet')}\n")
+    (line,) = (line for line in err.splitlines() if line.startswith("failed: "))
+    assert line.startswith("failed: sweep damping, calibration a, ")
+    assert "ordering min-pivot, damping 0.5, seed 0" in line
+    assert line.endswith(" — ArithmeticError: no luck")
+    rows, _ = read_table(tmp_path / "out" / "tiny.parquet")
+    (row,) = rows[rows["record"] == "failed"].itertuples()
+    assert (row.calibration, row.ordering, row.damping, row.error) == ("a", "min-pivot", "0.5", "ArithmeticError: no luck")
+
+
+def test_fail_fast_ends_with_one_sentence_and_no_table(command, write_study, one_cell_fails, tmp_path):
+    status, out, err = command("run", write_study({"sweep.claims": '["optq-l2"]'}), "--workers", 1, "--fail-fast")
+    assert (status, out) == (1, "")
+    (line,) = (line for line in err.replace("\r", "\n").splitlines() if line.startswith("stopped: "))
+    assert re.fullmatch(r"stopped: failed: sweep damping, .* — ArithmeticError: no luck; \d of 4 cells are finished and kept in "
+                        rf"{Path('out/store')}, the same command resumes", line)
+    assert not (tmp_path / "out" / "tiny.parquet").exists()
+
+
+def test_a_study_in_shards_merges_to_the_same_bytes(command, write_study, tmp_path):
+    path = write_study({"sweep.claims": '["optq-l2"]', "sweep.seeds": "2"})
+    command("run", path, "--workers", 1, "--output", "whole")
+    store = Path("out") / "store"
+    words = ("run", path, "--workers", 1, "--shard")
+    status, out, _ = command(*words, "1/2")
+    assert status == 0
+    assert re.fullmatch(rf"\d cells in {store}; when all 2 shards are done: provable-ptq merge {path} --store {store}\n", out)
+    assert not (tmp_path / "out" / "tiny.parquet").exists()
+    status, out, err = command("merge", path, "--store", store)
+    assert (status, out) == (2, "")
+    assert re.match(r"error: store = 'out/store' is not accepted: stores that together hold all 8 cells of tiny; "
+                    r"(\d) are missing \(\1 of --shard 2/2\), the first: sweep damping, calibration a, ", err)
+    assert command(*words, "2/2", "--store", "elsewhere")[0] == 0
+    table = Path("out") / "tiny.parquet"
+    assert command("merge", path, "--store", store, "--store", "elsewhere")[:2] == (0, f"8 cells (8 found, 0 computed) in {table}\n")
+    assert (tmp_path / table).read_bytes() == (tmp_path / "whole" / "tiny.parquet").read_bytes()
+
+
+def test_one_sweep_is_run_into_a_table_of_its_own_and_shares_the_store(command, write_study, tmp_path):
+    other = '[[sweep]]\nname = "other"\ncalibration = "a"\ndamping = 1.0\nclaims = ["optq-l2"]\n'
+    path = write_study({"sweep.claims": '["optq-l2"]'}, other)
+    table = Path("out") / "tiny-other.parquet"
+    assert command("run", path, "--workers", 1, "--sweep", "other")[:2] == (0, f"1 cells in {table}\n")
+    assert set(read_table(tmp_path / table)[0]["sweep"]) == {"other"}
+    assert command("run", path, "--workers", 1)[1].startswith("5 cells (1 found, 4 computed) in ")
+    for words, said in ((("othr",), "sweep = 'othr' is not accepted: one of damping, other; did you mean 'other'?"),
+                        (("other", "--shard", "1/2"), "sweep = 'other' is not accepted: --sweep or --shard, not both")):
+        status, _, err = command("run", path, "--sweep", *words)
+        assert (status, err) == (2, f"error: {said}\n")
+
+
+@pytest.mark.parametrize("shard", ["0/4", "5/4", "1/0", "1", "a/b", "1/2/3", "-1/2", "1.5/2", ""])
+def test_a_bad_shard_is_refused(command, write_study, tmp_path, shard):
+    status, out, err = command("run", write_study(), "--shard", shard)
+    assert (status, out) == (2, "")
+    assert err == f"error: shard = {shard!r} is not accepted: NUMBER/PARTS with a number from 1 to the parts, like 2/4\n"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("words", [(), ("--quick",)])
+def test_reproduce_writes_where_it_says_and_nowhere_else(command, write_study, tmp_path, monkeypatch, words):
+    """`--quick` stays in out/quick: no shipped table, figure or report is touched."""
+    path, named, real = write_study({"sweep.claims": '["optq-l2"]'}), [], study.read_study
+
+    def read_study(name):
+        named.append(name)
+        return dataclasses.replace(real(path), name=name)
+
+    monkeypatch.setattr(study, "read_study", read_study)
+    status, out, err = command("reproduce", "--workers", 1, *words)
+    assert status == 0, err
+    written = {file.relative_to(tmp_path).parts[:2] for file in tmp_path.rglob("*") if file.is_file() and file != path}
+    if words:
+        assert named == ["quick"]
+        assert written == {("out", "quick")}
+        assert {"quick.parquet", "paper_results.md", "store"} <= {file.name for file in (tmp_path / "out" / "quick").iterdir()}
+    else:
+        assert named == ["paper"]
+        assert written - {("figures", "rendered")} == {("out", "store"), ("experiments", "results"), ("paper_results.md",)}
+    assert out.startswith("4 cells in ")
+
+
+def test_merge_and_run_show_their_options():
+    for name, options in (("run", ("--store", "--fail-fast", "--scheduler", "--shard", "--sweep", "--workers")), ("merge", ("--store",))):
+        done = subprocess.run([Path(sys.executable).with_name("provable-ptq"), name, "--help"], capture_output=True, text=True, check=True)
+        assert [option for option in options if option not in done.stdout] == []

@@ -55,7 +55,7 @@ def test_layers_have_the_documented_shapes_and_dead_features(layer, trained):
     assert (layer.X.shape, layer.X_validation.shape, layer.W.shape) == ((1200, N), (597, N), (N, K))
     assert layer.X.dtype == layer.X_validation.dtype == layer.W.dtype == np.float64
     assert (~layer.X.any(axis=0)).sum() == DEAD_FEATURES[layer.name]
-    assert layer.source_sha256 == trained.sha256
+    assert layer.files == {"digits_weights.npz": trained.sha256}
 
 
 @pytest.mark.parametrize(("split", "field"), [("calibration", "X"), ("held-out", "X_validation")])
@@ -91,7 +91,9 @@ def test_training_writes_a_file_that_loads_and_repeats_on_one_machine(tmp_path, 
     for name in ("first.npz", "second.npz"):
         train_digits.main(["--output", str(tmp_path / name), "--epochs", "2"])
     assert (tmp_path / "first.npz").read_bytes() == (tmp_path / "second.npz").read_bytes()
-    assert digits.digits_layer("output", tmp_path / "first.npz").X.shape == (1200, 96)
+    layer = digits.digits_layer("output", tmp_path / "first.npz")
+    assert layer.X.shape == (1200, 96)
+    assert layer.files == {"first.npz": hashlib.sha256((tmp_path / "first.npz").read_bytes()).hexdigest()}
     accuracy = digits.digits_accuracy("held-out", tmp_path / "first.npz")
     assert accuracy > 0.5
     assert f"accuracy on the held-out images: {accuracy:.4f}" in capsys.readouterr().out

@@ -1,11 +1,23 @@
 """Calibration tables: refused before anything runs, and layers that depend on their name and seeds alone."""
 
+import json
+import pickle
+
 import numpy as np
 import pytest
 from provable_ptq.algorithms import InvalidArgumentError
 from provable_ptq.bounds.problems import ZOO
-from provable_ptq.experiments.calibration import load_layer
-from provable_ptq.experiments.calibration.load import KINDS, check_parameters
+from provable_ptq.experiments.calibration import load_layer, minilm_network
+from provable_ptq.experiments.calibration.load import (
+    KINDS,
+    check_parameters,
+    describe_kinds,
+    identity,
+    layer_names,
+    preparations,
+    shape,
+)
+from provable_ptq.experiments.seeds import seed_of
 
 SIZES = {"samples": 6, "features": 6, "neurons": 2}
 GAUSSIAN = {"kind": "gaussian", **SIZES}
@@ -16,7 +28,16 @@ def test_every_kind_loads_at_the_sizes_asked_for(kind):
     layer = load_layer("x", {"kind": kind, **SIZES}, study_seed=0, seed=0)
     assert (layer.X.shape, layer.W.shape) == ((6, 6), (6, 2))
     assert layer.X_validation is None if kind == "adversarial" else layer.X_validation.shape == (6, 6)
-    assert layer.source_sha256 == ""
+    assert layer.files == {}
+
+
+def test_synthetic_data_are_pinned():
+    """The bytes of every study made so far rest on these draws."""
+    layer = load_layer("x", GAUSSIAN, study_seed=3, seed=1)
+    rng = np.random.default_rng(seed_of(study=3, calibration="x", seed=1))
+    both, W = rng.standard_normal((12, 6)), rng.standard_normal((6, 2))
+    np.testing.assert_array_equal(np.vstack([layer.X, layer.X_validation]), both)
+    np.testing.assert_array_equal(layer.W, W)
 
 
 def test_a_layer_is_the_same_whenever_it_is_loaded():
@@ -52,7 +73,7 @@ def test_digits_layers_ignore_the_seeds():
     one, other = (load_layer("d", {"kind": "digits", "layer": "output"}, study_seed=seed, seed=seed) for seed in (0, 1))
     assert one.X.shape == (1200, 96)
     np.testing.assert_array_equal(one.X, other.X)
-    assert one.source_sha256 == other.source_sha256 != ""
+    assert one.files == other.files != {}
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -88,6 +109,112 @@ def test_an_unknown_layer_of_the_digits_network_is_refused():
         check_parameters("cal", {"kind": "digits", "layer": "hidden3"})
 
 
+@pytest.mark.parametrize("table", [
+    *({"kind": kind, **SIZES} for kind in ZOO),
+    {"kind": "digits", "layer": "hidden1"},
+    {"kind": "digits", "layer": ["hidden1", "out*"]},
+    {"kind": "photographs", "shift": True},
+    {"kind": "minilm", "layer": "all"},
+    {"kind": "file", "inputs": "a.npy", "weights": "b.npz:w"},
+], ids=lambda table: table["kind"])
+def test_good_parameters_pass(table):
+    assert check_parameters("cal", table) is None
+
+
+@pytest.mark.parametrize("kind", [*ZOO, "digits", "photographs", "minilm"])
+def test_identity_is_the_table_and_the_files_behind_it(kind):
+    same = identity(good_table(kind))
+    assert same.items() >= good_table(kind).items()
+    assert {key.rpartition("_")[2] for key in set(same) - set(good_table(kind))} <= {"sha256"}
+
+
+def test_identity_of_a_table_whose_package_is_missing_is_the_table(monkeypatch):
+    monkeypatch.setattr(minilm_network, "PACKAGE", "no_such_package")
+    minilm_network.minilm_files.cache_clear()
+    assert identity({"kind": "minilm"}) == {"kind": "minilm"}
+    with pytest.raises(ModuleNotFoundError, match="install the extra transformer"):
+        load_layer("m", {"kind": "minilm", "layer": "encoder.layer.0.output.dense"}, study_seed=0, seed=0)
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_good_parameters_pass(kind):
-    assert check_parameters("cal", {"kind": "digits", "layer": "hidden1"} if kind == "digits" else {"kind": kind, **SIZES}) is None
+def test_every_key_refuses_what_no_table_can_mean(kind):
+    for key, option in KINDS[kind].options.items():
+        assert option.default is None or option.test(option.default), "a default is accepted"
+        with pytest.raises(InvalidArgumentError, match=rf"^cal\.{key} = .* is not accepted: "):
+            KINDS[kind].check("cal", good_table(kind) | {key: {"no": "value"}})
+
+
+def good_table(kind):
+    return {"kind": kind} | ({"inputs": "a.npy", "weights": "b.npy"} if kind == "file" else SIZES if kind in ZOO else {})
+
+
+# --- layers of a network ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("table", "names"), [
+    ({"kind": "gaussian"}, ("",)),
+    ({"kind": "file"}, ("",)),
+    ({"kind": "digits"}, ("hidden2",)),
+    ({"kind": "digits", "layer": "all"}, ("hidden1", "hidden2", "output")),
+    ({"kind": "digits", "layer": ["output", "hidden1"]}, ("hidden1", "output")),
+    ({"kind": "minilm", "layer": "encoder.layer.5.*.key"}, ("encoder.layer.5.attention.self.key",)),
+])
+def test_a_table_names_one_layer_a_list_a_pattern_or_all(table, names):
+    assert layer_names(table) == names
+
+
+def test_minilm_has_36_layers_of_which_a_pattern_finds_some():
+    assert len(layer_names({"kind": "minilm"})) == 36
+    assert len(layer_names({"kind": "minilm", "layer": "*.query"})) == 6
+    assert len(layer_names({"kind": "minilm", "layer": ["*.query", "encoder.layer.0.*"]})) == 11
+
+
+@pytest.mark.parametrize("layer", ["*.quary", "", [], ["hidden1", "hidden3"], 3, [3]])
+def test_layers_that_are_not_there_are_refused(layer):
+    with pytest.raises(InvalidArgumentError, match=r"^cal\.layer = .* is not accepted: one of hidden1, hidden2, output, a list"):
+        check_parameters("cal", {"kind": "digits", "layer": layer})
+
+
+def test_several_layers_are_not_loaded_as_one():
+    with pytest.raises(InvalidArgumentError, match=r"^calibration\.d\.layer = 'all' is not accepted: one layer$"):
+        load_layer("d", {"kind": "digits", "layer": "all"}, study_seed=0, seed=0)
+
+
+# --- shapes, preparations, descriptions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", [
+    GAUSSIAN, {"kind": "low-rank", "samples": 3, "features": 5, "neurons": 7},
+    *({"kind": "digits", "layer": layer} for layer in ("hidden1", "hidden2", "output")),
+    {"kind": "photographs", "samples": 30, "patch": 3, "neurons": 5},
+], ids=lambda table: f"{table['kind']} {table.get('layer', '')}")
+def test_the_shape_is_known_before_the_data_are_loaded(table):
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    layer = load_layer("x", table, study_seed=0, seed=0)
+    assert shape(table) == (layer.m, *layer.W.shape)
+
+
+def test_preparations_merge_what_comes_out_of_one_capture():
+    table = {"kind": "minilm", "samples": 512}
+    query, key, dense = (f"encoder.layer.1.{part}" for part in ("attention.self.query", "attention.self.key", "output.dense"))
+    mismatches = ("none", "noise:0.1", "noise:1", "layers:4")
+    pairs = [(table | {"layer": layer}, mismatch) for layer in (dense, key, query) for mismatch in mismatches]
+    pairs += [(GAUSSIAN, "none"), ({"kind": "digits", "layer": "output"}, "layers:4"), (table | {"samples": 1024, "layer": key}, "none")]
+    made = preparations(pairs)
+    assert [(dict(one.table)["samples"], one.mismatch is None, one.layers) for one in made] == [
+        (512, True, (query, key, dense)), (512, False, (query, key, dense)), (1024, True, (key,)),
+    ]
+    assert made == preparations(pairs), "the same question has the same answer"
+    assert [hash(pickle.loads(pickle.dumps(one))) for one in made] == [hash(one) for one in made]
+    assert all(one.cost() > 0 for one in made)
+
+
+def test_every_kind_is_described_as_json_with_tags_keys_and_defaults():
+    described = {kind["kind"]: kind for kind in json.loads(json.dumps(describe_kinds()))}
+    assert list(described) == list(KINDS)
+    assert all(kind["tags"] and kind["description"].endswith(".") for kind in described.values())
+    assert described["ar1"]["keys"]["correlation"]["default"] == 0.95
+    assert described["gaussian"]["keys"]["samples"]["default"] is None, "it must be given"
+    assert {name for name, kind in described.items() if len(kind["mismatches"]) == 4} == {"digits", "minilm"}
+    assert len(described["minilm"]["layers"]) == 36

@@ -2,7 +2,7 @@
 
 import pytest
 from provable_ptq.bounds import Kind, claims
-from provable_ptq.experiments.replay import SIZES, ReplayCell, shipped_attacks
+from provable_ptq.experiments.cells.replay import SIZES, ReplayCell, shipped_attacks
 
 
 def test_every_bound_has_a_shipped_problem_of_both_sizes():

@@ -1,12 +1,15 @@
 """The table: written whole or not at all, and it says what made it."""
 
+import os
 import shutil
+import struct
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from provable_ptq.algorithms import InvalidArgumentError
 from provable_ptq.experiments import store
@@ -77,6 +80,104 @@ def copied_rooms(root, tmp_path, monkeypatch):
     return tmp_path
 
 
+ROWS_OF_A_CELL = [
+    {"claim": "optq-l2", "ratio": 0.1 + 0.2, "draws": 2**62 + 1, "flag": True, "only": None},
+    {"claim": "", "ratio": float("inf"), "draws": -1, "flag": False},
+    {"claim": None, "ratio": -0.0, "text": "λ — ‖X‖\n\x00"},
+    {"claim": "5e-324", "ratio": 5e-324, "draws": 0, "text": "nan"},
+]
+INPUTS = {"digits": "1" * 64}
+
+
+def test_a_shard_keeps_every_value_as_it_is():
+    rows, inputs = store.decode(store.encode(ROWS_OF_A_CELL, INPUTS, {"damping": 0.1}))
+    columns = ["claim", "ratio", "draws", "flag", "only", "text"]
+    assert [list(row) for row in rows] == [columns] * 4
+    for row, given in zip(rows, ROWS_OF_A_CELL, strict=True):
+        assert [repr(row[name]) for name in columns] == [repr(given.get(name)) for name in columns]
+        assert [type(row[name]) for name in columns] == [type(given.get(name)) for name in columns]
+    assert inputs == INPUTS
+
+
+def test_not_a_number_is_not_the_same_as_missing():
+    rows, _ = store.decode(store.encode([{"a": float("nan")}, {"a": None}], {}, {}))
+    assert rows[0]["a"] != rows[0]["a"]
+    assert rows[1]["a"] is None
+
+
+@pytest.mark.parametrize("rows", [[], [{}], [{"a": None}]])
+def test_a_cell_without_rows_or_values_is_a_finished_cell(tmp_path, rows):
+    kept = store.Store(tmp_path / "store")
+    assert kept.read("key") is None
+    kept.write("key", store.encode(rows, INPUTS, {}))
+    found, inputs = kept.read("key")
+    assert [row for row in found if any(value is not None for value in row.values())] == []
+    assert inputs == INPUTS
+
+
+def test_text_and_numbers_in_one_column_are_refused():
+    with pytest.raises(pa.ArrowException):
+        store.encode([{"a": 1}, {"a": "x"}], {}, {})
+
+
+def test_a_shard_cut_anywhere_counts_as_absent(tmp_path):
+    kept, whole = store.Store(tmp_path), store.encode(ROWS_OF_A_CELL, INPUTS, {})
+    for length in range(0, len(whole), 37):
+        kept.write("key", whole[:length])
+        assert kept.read("key") is None
+    kept.write("key", whole)
+    assert kept.read("key") is not None
+
+
+def test_a_flipped_bit_of_a_number_counts_as_absent(tmp_path):
+    kept, whole = store.Store(tmp_path), store.encode([{"a": 0.1}], {}, {})
+    place = whole.index(struct.pack("<d", 0.1)) + 5
+    kept.write("key", whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    assert kept.read("key") is None
+
+
+def test_a_key_depends_on_the_spec_and_not_on_the_order_of_its_names(tmp_path):
+    kept = store.Store(tmp_path)
+    keys = {kept.key(spec) for spec in ({"a": 1, "b": 2}, {"a": 1, "b": 3}, {"a": 1}, {"a": 1, "b": "2"}, {"a": 1.5, "b": 2})}
+    assert len(keys) == 5
+    assert kept.key({"b": 2, "a": 1}) == kept.key({"a": 1, "b": 2})
+
+
+def test_a_key_depends_on_code_libraries_and_the_users_claims(tmp_path, monkeypatch):
+    mine = tmp_path / "mine.py"
+    mine.write_text("x = 1\n", encoding="utf-8")
+    keys = [store.Store(tmp_path).key({}), store.Store(tmp_path, [str(mine)]).key({})]
+    there = store.environment()
+    for changed in ({"code": "0" * 64}, {"versions": there["versions"] | {"numpy": "0.1"}}):
+        monkeypatch.setattr(store, "environment", lambda changed=changed: there | changed)
+        keys.append(store.Store(tmp_path).key({}))
+    assert len(set(keys)) == 4
+
+
+def test_a_store_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidArgumentError, match=r"^store = .*file/store' is not accepted: a folder that can be made and written$"):
+        store.Store(tmp_path / "file" / "store")
+
+
+def test_what_a_killed_run_left_half_written_is_removed_later(tmp_path):
+    old, new, other = tmp_path / ".a.parquet.1.ff", tmp_path / ".b.parquet.2.ff", tmp_path / ".hidden"
+    for file in (old, new, other):
+        file.touch()
+    for file in (old, other):
+        os.utime(file, (0, 0))
+    store.Store(tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {new.name, other.name}
+
+
+def test_parts_are_remembered_by_study(tmp_path):
+    kept = store.Store(tmp_path)
+    for study, number, parts in (("a", 1, 4), ("a", 4, 4), ("a", 2, 16), ("a-1-of-5", 1, 3)):
+        kept.note_part(study, number, parts)
+    assert kept.parts("a") == {4, 16}
+    assert kept.parts("b") == set()
+
+
 def test_code_version_is_of_the_sources_and_not_of_their_place(root, monkeypatch, copied_rooms):
     of_the_copy = store.code_version()
     monkeypatch.undo()
@@ -85,8 +186,11 @@ def test_code_version_is_of_the_sources_and_not_of_their_place(root, monkeypatch
     assert of_the_copy != sha256(b"").hexdigest()
 
 
-@pytest.mark.parametrize("file", ["algorithms/optq.py", "bounds/deterministic/optq_l2.py", "experiments/calibration/digits.py"])
-def test_code_version_changes_with_a_byte_of_any_source(copied_rooms, file):
+@pytest.mark.parametrize("file", [
+    "algorithms/optq.py", "bounds/deterministic/optq_l2.py", "experiments/calibration/digits.py",
+    "experiments/calibration/digits_weights.npz", "experiments/studies/attacks/full/optq-l2.npz",
+])
+def test_code_version_changes_with_a_byte_of_any_source_or_shipped_data(copied_rooms, file):
     before = store.code_version()
     source = copied_rooms / file
     content = source.read_bytes()
@@ -118,14 +222,14 @@ def test_code_version_leaves_out_what_is_no_source(copied_rooms):
 
 
 def test_provenance_names_study_code_versions_and_inputs(write_study):
-    study = read_study(write_study())
-    made = store.provenance(study, {"z": "2" * 64, "a": "1" * 64})
-    libraries = made.pop("versions")
-    assert made == {"study": "tiny", "title": "A small study", "seed": 7, "cells": 4, "code": store.code_version(),
-                    "inputs": {"a": "1" * 64, "z": "2" * 64}}
+    path = write_study()
+    made = store.provenance(read_study(path), {"z": "2" * 64, "a": "1" * 64})
+    libraries = made["versions"]
+    assert made == {"study": "tiny", "title": "A small study", "seed": 7, "cells": 4, **store.environment(),
+                    "study_sha256": sha256(path.read_bytes()).hexdigest(), "claims_files": {}, "inputs": {"a": "1" * 64, "z": "2" * 64}}
     assert list(made["inputs"]) == ["a", "z"]
     assert libraries == {name: version(name) for name in libraries}
-    assert {"numpy", "scipy"} <= set(libraries) <= {"numpy", "scipy", "torch"}
+    assert {"numpy", "scipy", "pandas", "pyarrow", "python-flint"} <= set(libraries) <= set(store.LIBRARIES)
 
 
 def test_provenance_names_no_place_and_no_time(write_study):

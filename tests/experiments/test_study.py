@@ -1,11 +1,16 @@
 """A study is refused before anything runs, or becomes exactly the cells that its grid says."""
 
+import hashlib
 import itertools
+import json
 from dataclasses import asdict
 
 import pytest
 from provable_ptq.algorithms import InvalidArgumentError
-from provable_ptq.experiments.study import SHIPPED, Cell, read_study
+from provable_ptq.experiments.calibration.load import KINDS
+from provable_ptq.experiments.cells.permutations import PermutationsCell
+from provable_ptq.experiments.cells.sweep import SweepCell
+from provable_ptq.experiments.study import SHIPPED, read_study
 
 
 def refusal(path):
@@ -68,6 +73,20 @@ BAD = {
     "study without a seed": ({"seed": None}, "seed = None", "an integer"),
     "seed that is no integer": ({"seed": "1.5"}, "seed = 1.5", "an integer"),
     "seed that is a truth value": ({"seed": "true"}, "seed = True", "an integer"),
+    "unknown mismatch": ({"sweep.mismatch": '"nois:0.1"'}, "sweep damping: mismatch = 'nois:0.1'", "; did you mean 'noise:SIZE'?"),
+    "mismatch without its size": ({"sweep.mismatch": '"noise"'}, "sweep damping: mismatch = 'noise'", "noise:SIZE"),
+    "quantized layers of no network": ({"sweep.mismatch": '"layers:4"'}, "sweep damping: mismatch = 'layers:4'", "digits"),
+    "unknown steps": ({"sweep.steps": '"unifrm"'}, "sweep damping: steps = 'unifrm'", "; did you mean 'uniform'?"),
+    "inverse-pivot steps on an alphabet with ends": ({"sweep.steps": '"inverse-pivot"', "sweep.alphabet": '"finite"'},
+                                                     "sweep damping: steps = 'inverse-pivot'", "infinite alphabet only"),
+    "stochastic rounding to nearest": ({"sweep.rounding": '"stochastic"', "sweep.algorithm": '"round-to-nearest"'},
+                                       "sweep damping: rounding = 'stochastic'", "nearest only"),
+    "optimum that is no truth value": ({"sweep.optimum": "1"}, "sweep damping: optimum = 1", "true or false"),
+    "optimum of too many features": ({"sweep.optimum": "true", "calibration.a.features": "17"}, "sweep damping: optimum = True",
+                                     "at most 16 features (a has 17)"),
+    "permutations of too many features": ({"permutations.calibration": '"a"'}, "permutations: calibration = 'a'", "at most 7 features"),
+    "permutations of nothing": ({"permutations.damping": "1.0"}, "permutations: calibration = None", "[calibration.NAME]"),
+    "unknown key of permutations": ({"permutations.ordering": '"natural"'}, "permutations: key = 'ordering'", "one of calibration"),
     "claims that are no list": ({"claims": '"x.py"'}, "claims = 'x.py'", "a list of Python files"),
 }
 
@@ -124,7 +143,7 @@ def test_files_that_are_no_study_are_refused(tmp_path):
     broken.write_text("name = \n", encoding="utf-8")
     binary.write_bytes(b"\xff\xfe\x00")
     for path in (missing, folder):
-        assert refusal(path) == f"study = {str(path)!r} is not accepted: a TOML file or a shipped study: paper"
+        assert refusal(path) == f"study = {str(path)!r} is not accepted: a TOML file or a shipped study: paper, quick"
     for path in (broken, binary):
         assert refusal(path).startswith(f"study = {str(path)!r} is not accepted: a TOML file (")
 
@@ -144,10 +163,10 @@ def test_cells_are_the_grid_in_order(write_study):
     assert [(cell.damping, cell.ordering, cell.bits, cell.seed) for cell in grid] == expected
     assert {cell.failure_probability for cell in grid} == {(0.5, 0.1)}
     assert asdict(last) == {
-        "study": "tiny", "study_seed": 7, "sweep": "again", "calibration": "a",
+        "study": "tiny", "study_seed": 7, "sweep": "again", "calibration": "a", "layer": "", "mismatch": "none", "steps": "uniform",
         "parameters": (("features", 8), ("kind", "gaussian"), ("neurons", 3), ("samples", 12)), "damping": 0.0, "ordering": "natural",
         "rounding": "stochastic", "algorithm": "optq", "form": "alternating", "bits": 4, "alphabet": "infinite", "seed": 0, "draws": 9,
-        "failure_probability": (0.05,), "claims": ("sto-optq-linf",), "claims_files": (),
+        "failure_probability": (0.05,), "claims": ("sto-optq-linf",), "claims_files": (), "optimum": False,
     }
 
 
@@ -161,11 +180,51 @@ def test_reading_twice_gives_the_same_study(write_study):
 def test_shipped_studies_are_read_by_name(name):
     study = read_study(name)
     assert study.name == name
-    assert len(set(study.cells)) == len(study.cells) > 300
-    swept = [cell for cell in study.cells if isinstance(cell, Cell)]
-    assert {cell.calibration for cell in swept} == {"gaussian", "ar1", "heavy-tailed", "low-rank", "digits"}
-    for sweep in ("damping", "ordering", "stochastic", "tail"):
-        assert "digits" in {cell.calibration for cell in swept if cell.sweep == sweep}
+    assert len(set(study.cells)) == len(study.cells) > 200
+    swept = {cell.sweep for cell in study.cells if isinstance(cell, SweepCell)}
+    assert swept >= {"damping", "ordering", "tail", "bits", "mismatch", "heldout", "optimum", "rate-distortion"}
+
+
+def test_the_study_of_the_paper_holds_every_layer_of_the_transformer_and_every_kind_of_matrix():
+    swept = [cell for cell in read_study("paper").cells if isinstance(cell, SweepCell)]
+    assert len({cell.layer for cell in swept if cell.calibration == "minilm"}) == 36
+    assert {dict(cell.parameters)["kind"] for cell in swept} == set(KINDS) - {"file"}
+    assert {cell.mismatch.partition(":")[0] for cell in swept} == {"none", "noise", "layers"}
+
+
+def test_the_quick_study_needs_no_transformer():
+    assert read_study("quick").preparations() == []
+
+
+def test_only_qronos_has_forms(write_study):
+    changes = {"sweep.algorithm": '["optq", "qronos"]', "sweep.form": '["projected", "alternating"]', "sweep.damping": "0.5",
+               "sweep.ordering": '"natural"'}
+    cells = read_study(write_study(changes)).cells
+    assert [(cell.algorithm, cell.form) for cell in cells] == [("optq", "projected"), ("qronos", "projected"), ("qronos", "alternating")]
+
+
+def test_a_table_of_several_layers_becomes_a_cell_each(write_study):
+    digits = {"calibration.d.kind": '"digits"', "calibration.d.layer": '"hidden*"', "sweep.calibration": '"d"', "sweep.damping": "0.5",
+              "sweep.ordering": '"natural"'}
+    cells = read_study(write_study(digits)).cells
+    assert [(cell.layer, dict(cell.parameters)["layer"]) for cell in cells] == [("hidden1", "hidden1"), ("hidden2", "hidden2")]
+
+
+def test_permutations_are_one_cell_per_matrix_and_damping(write_study):
+    path = write_study({"calibration.a.features": "3", "permutations.calibration": '"a"', "permutations.damping": "[0.5, 1.0]"})
+    cells = [cell for cell in read_study(path).cells if isinstance(cell, PermutationsCell)]
+    assert [(cell.calibration, cell.damping, cell.bits) for cell in cells] == [("a", 0.5, 4), ("a", 1.0, 4)]
+
+
+def test_the_sha256_is_that_of_the_file(write_study):
+    path = write_study()
+    assert read_study(path).sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_spec_is_json_and_names_everything_that_tells_cells_apart():
+    cells = read_study("paper").cells
+    specs = [json.dumps(cell.spec(), sort_keys=True) for cell in cells]
+    assert len(set(specs)) == len(specs)
 
 
 def test_a_study_names_its_own_claims_and_no_other_studys(write_study, write_claims, own_claims):

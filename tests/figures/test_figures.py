@@ -10,14 +10,18 @@ import pytest
 from provable_ptq import figures
 from provable_ptq.algorithms import InvalidArgumentError
 from provable_ptq.experiments.store import write_table
+from provable_ptq.figures import error_against_damping, ordering_effect, stochastic_tail
 from provable_ptq.figures.render import FIGURES, render
-from provable_ptq.figures.style import NothingToDrawError
+from provable_ptq.figures.style import NothingToDrawError, by_calibration, guaranteed_runs
 
 FOLDER = Path(figures.__file__).parent
 NAMES = sorted(FIGURES)
 MACHINERY = {"__init__", "style", "render"}
-COMMON = {"algorithm": "optq", "bits": 4, "alphabet": "infinite", "seed": 0, "samples": 8, "features": 4, "neurons": 2}
-FACTS = {"claim": "optq-l2", "rounding": "nearest", "saturated_share": 0.0, "signal": 100.0, "step_square_sum": 2.0, "order_floor": 4.0}
+COMMON = {
+    "layer": "", "mismatch": "none", "algorithm": "optq", "form": "alternating", "rounding": "nearest", "bits": 4, "steps": "uniform",
+    "alphabet": "infinite", "seed": 0, "draws": 0, "samples": 8, "features": 4, "neurons": 2, "record": "run", "claim": "",
+}  # fmt: skip
+FACTS = {"saturated_share": 0.0, "signal": 100.0, "step_square_sum": 2.0, "order_floor": 4.0}
 
 
 def run_row(sweep, calibration, damping, ordering, pivots, share=0.3, **changes):
@@ -40,27 +44,33 @@ def ordering_rows():
     return [*rows, run_row("ordering", "low-rank", "0.0", "natural", 5.0, order_floor=0.0)]
 
 
-def tail_rows():
-    cell = COMMON | {"sweep": "tail", "calibration": "digits", "damping": "mean-diagonal:1e-2", "ordering": "natural", "draws": 1000.0}
-    levels = [("", np.nan, 0.5, 400), ("", np.nan, 1.0, 3), ("", np.nan, 2.0, 0)]
-    levels += [("sto-optq-linf-rowwise", 0.05, 2.0, 0), ("sto-optq-linf-rowwise", 0.5, 1.5, 1)]
-    levels += [("sto-optq-linf-sharp", 0.05, 4.0, 0), ("sto-optq-linf", 0.05, 9.0, 0)]
-    return [cell | {"claim": claim, "failure_probability": p, "level": level, "failures": failures,
-                    "interval_low": 0.5 * failures / 1000, "interval_high": min(1.0, (1.5 * failures + 5) / 1000)}
-            for claim, p, level, failures in levels]
+def tail_rows(unit=2.0, **changes):
+    """Levels in the unit that the row-wise level at p = 0.05 sets; the sure level is 1.5 units."""
+    cell = COMMON | {"sweep": "tail", "calibration": "digits", "damping": "mean-diagonal:1e-2", "ordering": "natural",
+                     "rounding": "stochastic", "draws": 1000}  # fmt: skip
+    levels = [("", np.nan, 0.25, 400), ("", np.nan, 0.5, 3), ("", np.nan, 1.0, 0)]
+    levels += [("sto-optq-linf-rowwise", 0.05, 1.0, 0), ("sto-optq-linf-rowwise", 0.5, 0.75, 1)]
+    levels += [("sto-optq-linf-sharp", 0.05, 2.0, 0), ("sto-optq-linf", 0.05, 4.5, 0)]
+    counted = [cell | {"record": "claim" if claim else "tail", "claim": claim, "failure_probability": p, "level": unit * level,
+                       "failures": failures, "interval_low": 0.5 * failures / 1000, "interval_high": min(1.0, (1.5 * failures + 5) / 1000),
+                       "deterministic_level": np.nan if claim else 1.5 * unit} for claim, p, level, failures in levels]  # fmt: skip
+    return [row | changes for row in [cell, *counted]]
+
+
+MADE = {"damping": damping_rows, "ordering": ordering_rows, "tail": tail_rows}
+SHOWN = [name for name, entry in FIGURES.items() if entry.sweep in MADE]
 
 
 def small_table(*sweeps):
-    made = {"damping": damping_rows, "ordering": ordering_rows, "tail": tail_rows}
-    return pd.DataFrame([row for sweep in sweeps or made for row in made[sweep]()])
+    return pd.DataFrame([row for sweep in sweeps or MADE for row in MADE[sweep]()])
 
 
 def artists(axes, gid):
     return [artist for artist in axes.get_children() if artist.get_gid() == gid]
 
 
-def panels(name, table):
-    return [axes for axes in FIGURES[name].draw(table).axes if axes.get_title()]
+def panels(module, table):
+    return [axes for axes in module.draw(table).axes if axes.get_title()]
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +87,9 @@ def test_each_figure_is_one_file_named_after_it():
 
 def test_every_figure_is_written_as_small_png_and_pdf(rendered):
     _, (paths, notes) = rendered
-    assert [path.name for path in paths] == [f"{name}.{kind}" for name in FIGURES for kind in ("png", "pdf")]
-    assert notes == []
+    assert [path.name for path in paths] == [f"{name}.{kind}" for name in SHOWN for kind in ("png", "pdf")]
+    others = {name: entry for name, entry in FIGURES.items() if name not in SHOWN}
+    assert notes == [f"figure {name!r} left out: the table has no sweep {entry.sweep!r}" for name, entry in others.items()]
     assert all(0 < path.stat().st_size < 400_000 for path in paths)
 
 
@@ -113,7 +124,7 @@ def test_fonts_are_embedded_as_truetype_and_no_dates_or_programs(rendered):
 
 
 def test_damping_bounds_lie_above_the_dots_of_their_ordering():
-    shown = panels("error_against_damping", small_table())
+    shown = panels(error_against_damping, small_table())
     assert [axes.get_title() for axes in shown] == ["Gaussian (8 × 4)", "my own (8 × 4)"]
     for axes in shown:
         bounds, dots = artists(axes, "bound"), artists(axes, "measured")
@@ -125,7 +136,7 @@ def test_damping_bounds_lie_above_the_dots_of_their_ordering():
 
 
 def test_ordering_bounds_lie_right_of_the_dots_and_of_the_floor():
-    shown = panels("ordering_effect", small_table())
+    shown = panels(ordering_effect, small_table())
     assert [axes.get_title() for axes in shown] == ["AR(1)\n(8 × 4)"], "runs with a floor of zero are left out"
     bounds, dots = artists(shown[0], "bound"), artists(shown[0], "measured")
     assert artists(shown[0], "floor")[0].get_xdata() == [1, 1]
@@ -141,7 +152,7 @@ def test_ordering_bounds_lie_right_of_the_dots_and_of_the_floor():
 
 
 def test_tail_bounds_lie_above_what_was_counted_at_their_levels():
-    (axes,) = panels("stochastic_tail", small_table())
+    (axes,) = panels(stochastic_tail, small_table())
     counted = {x: y for artist in artists(axes, "measured") + artists(axes, "upper end") for x, y in artist.get_xydata()}
     bounds = artists(axes, "bound")
     assert len(bounds) == 3
@@ -154,34 +165,71 @@ def test_tail_bounds_lie_above_what_was_counted_at_their_levels():
     np.testing.assert_allclose(np.unique(unseen.get_xdata()), [1.0, 2.0, 4.5])
 
 
+def test_tail_shows_the_level_that_nearest_rounding_never_exceeds():
+    (axes,) = panels(stochastic_tail, small_table())
+    (sure,) = artists(axes, "sure")
+    np.testing.assert_allclose(sure.get_xdata(), 1.5)
+    assert sure.get_color() == "#000000"
+
+
+@pytest.mark.parametrize("axis", [{"layer": "out"}, {"mismatch": "noise:0.1"}, {"steps": "inverse-pivot"}, {"seed": 1}])
+def test_tail_measures_each_cell_in_its_own_unit(axis):
+    table = pd.DataFrame(tail_rows() + tail_rows(unit=7.0, **axis))
+    shown = panels(stochastic_tail, table)
+    assert len(shown) == (2 if "layer" in axis else 1)
+    for sure in (line for axes in shown for line in artists(axes, "sure")):
+        np.testing.assert_allclose(sure.get_xdata(), 1.5)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_missing_sweep_is_reported_and_the_others_are_drawn(name, tmp_path):
     sweep = FIGURES[name].sweep
     other = "ordering" if sweep != "ordering" else "tail"
     table = write_table(small_table(other), {}, tmp_path / "part.parquet")
     paths, notes = render(table, tmp_path, progress=False)
-    assert len(paths) == 2
+    assert len(paths) == 2 * sum(entry.sweep == other for entry in FIGURES.values())
     assert f"figure {name!r} left out: the table has no sweep {sweep!r}" in notes
 
 
-@pytest.mark.parametrize(("name", "changes", "said"), [
-    ("error_against_damping", {"saturated_share": 0.5}, "covered by the bound"),
-    ("error_against_damping", {"rounding": "stochastic"}, "covered by the bound"),
-    ("error_against_damping", {"damping": "0.1"}, "mean-diagonal"),
-    ("ordering_effect", {"order_floor": 0.0}, "positive order floor"),
-    ("stochastic_tail", {"failure_probability": 0.2}, "failure probability 0.05"),
+@pytest.mark.parametrize(("module", "changes", "said"), [
+    (error_against_damping, {"saturated_share": 0.5}, "covered by the bound"),
+    (error_against_damping, {"rounding": "stochastic"}, "covered by the bound"),
+    (error_against_damping, {"record": "claim"}, "covered by the bound"),
+    (error_against_damping, {"damping": "0.1"}, "mean-diagonal"),
+    (ordering_effect, {"order_floor": 0.0}, "positive order floor"),
+    (stochastic_tail, {"failure_probability": 0.2}, "failure probability 0.05"),
 ])  # fmt: skip
-def test_rows_that_cannot_be_shown_are_named(name, changes, said):
+def test_rows_that_cannot_be_shown_are_named(module, changes, said):
     with pytest.raises(NothingToDrawError, match=said):
-        FIGURES[name].draw(small_table().assign(**changes))
+        module.draw(small_table().assign(**changes))
 
 
 def test_rank_deficient_runs_without_sizes_are_not_drawn():
     bare = small_table("damping").drop(columns=["signal", "saturated_share", "damped_error"])
     with pytest.raises(NothingToDrawError, match="covered by the bound"):
-        FIGURES["error_against_damping"].draw(bare)
+        error_against_damping.draw(bare)
 
 
 def test_a_file_that_is_no_table_is_refused(tmp_path):
     with pytest.raises(InvalidArgumentError, match=r"provable-ptq run"):
         render(tmp_path / "none.parquet", tmp_path, progress=False)
+
+
+def test_each_layer_has_a_panel_of_its_own_with_a_short_name():
+    layers = ["encoder.layer.3.intermediate.dense", "encoder.layer.3.output.dense", "encoder.layer.0.attention.output.dense"]
+    rows = [run_row("ordering", "minilm", "0.0", "natural", 5.0, layer=layer) for layer in layers]
+    rows += [run_row("ordering", name, "0.0", "natural", 5.0, layer="hidden") for name in ("mine", "digits")]
+    titles = [title.replace("\n", " ") for title, _ in by_calibration(pd.DataFrame(rows))]
+    assert titles == [f"{name} (8 × 4)" for name in (
+        "Digits network", "MiniLM 0, attention output", "MiniLM 3, intermediate", "MiniLM 3, output", "mine, hidden")]  # fmt: skip
+
+
+def test_many_panels_wrap_and_none_is_lost():
+    table = pd.DataFrame([row | {"layer": str(layer), "calibration": "mine"} for layer in range(7) for row in ordering_rows()])
+    assert len(panels(ordering_effect, table)) == 7
+
+
+def test_claims_and_runs_with_stochastic_rounding_are_no_guaranteed_runs():
+    runs = small_table("damping")
+    others = [runs.assign(record="claim"), runs.assign(rounding="stochastic"), runs.assign(algorithm="qronos")]
+    assert len(guaranteed_runs(pd.concat([runs, *others]), "damping")) == len(runs)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import asdict, dataclass
 from importlib import resources
+from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from ..bounds import Problem, check
+from ...bounds import Problem, check
+from . import Rows, axes
 
 SWEEP = "tightness"
 DRAWS = 8192  # of stochastic claims above 12 features
@@ -24,16 +27,28 @@ class ReplayCell:
     claim: str
     size: str
 
-    def rows(self) -> tuple[list[dict], dict[str, str]]:
+    def spec(self) -> dict[str, object]:
+        """Everything that the row depends on, apart from the code and the shipped problem."""
+        return asdict(self) | {"cell": "replay", "sweep": SWEEP}
+
+    def group(self) -> Hashable:
+        """Shares nothing with other cells."""
+        return ("replay", self.claim, self.size)
+
+    def cost(self) -> float:
+        """Seconds, roughly."""
+        return 0.02
+
+    def rows(self, cache: Path | None = None) -> Rows:
         """One row: the ratio that the replayed problem reaches. BLAS runs on one thread."""
         with threadpool_limits(limits=1), resources.as_file(_FOLDER / self.size / f"{self.claim}.npz") as path:
             problem = Problem.load(path)
             verdict = check(problem, [self.claim], draws=DRAWS)[self.claim]
-        row = {"study": self.study, "sweep": SWEEP, "calibration": self.size, "claim": self.claim, "algorithm": problem.algorithm,
-               "form": problem.form, "rounding": problem.rounding, "alphabet": "finite" if problem.grid.finite else "infinite",
-               "ordering": problem.ordering if isinstance(problem.ordering, str) else "permutation", "damping": str(problem.damping),
-               "samples": problem.m, "features": problem.N, "neurons": problem.K, "seed": 0, "bits": 0, "draws": 0,
-               "failure_probability": problem.failure_probability, "ratio": verdict.ratio, "outcome": verdict.outcome.value}
+        row = axes(record="claim", study=self.study, sweep=SWEEP, calibration=self.size, claim=self.claim, algorithm=problem.algorithm,
+                   form=problem.form, rounding=problem.rounding, alphabet="finite" if problem.grid.finite else "infinite",
+                   ordering=problem.ordering if isinstance(problem.ordering, str) else "permutation", damping=str(problem.damping),
+                   samples=problem.m, features=problem.N, neurons=problem.K,
+                   failure_probability=problem.failure_probability, ratio=verdict.ratio, outcome=verdict.outcome.value)
         return [row], {}
 
 

@@ -1,0 +1,71 @@
+"""From every figure and number back to the command, the cells and the seeds that made it; and how to cite."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..cells.growth import SWEEP as GROWTH
+from ..cells.permutations import SWEEP as PERMUTATIONS
+from ..cells.replay import SWEEP as TIGHTNESS
+from .words import Picture, count, markdown_table
+
+OWN_TABLES = {GROWTH: "[growth]", PERMUTATIONS: "[permutations]", TIGHTNESS: "tightness = true"}
+PAPER = """@article{zhang2025provable,
+  title   = {Provable Post-Training Quantization: Theoretical Analysis of {OPTQ} and {Qronos}},
+  author  = {Zhang, Haoyu and Zhang, Shihao and Colbert, Ian and Saab, Rayan},
+  journal = {arXiv preprint arXiv:2508.04853},
+  year    = {2025}
+}"""
+SOFTWARE = """@software{{provable_ptq,
+  title   = {{provable-ptq: verified error bounds for post-training quantization}},
+  author  = {{{{The provable-ptq developers}}}},
+  version = {{{version}}},
+  note    = {{Results of study "{study}", code {code}}},
+  year    = {{2026}}
+}}"""
+
+
+def traceability(rows: pd.DataFrame, made: dict, pictures: list[Picture], table: str) -> str:
+    """The section: one line per sweep, with the figures that are drawn from it."""
+    drawn: dict[str, list[str]] = {}
+    for picture in pictures:
+        drawn.setdefault(picture.sweep, []).append(picture.name)
+    lines = []
+    for sweep, group in rows.groupby("sweep"):
+        figures = ", ".join(f"`{name}`" for name in drawn.get(sweep, [])) or "none"
+        section = OWN_TABLES.get(sweep, f'[[sweep]] name = "{sweep}"')
+        seeds = int(group["seed"].max()) + 1
+        repetitions = "0" if seeds == 1 else f"0 to {seeds - 1}"
+        matrices = count(len(group[["calibration", "layer"]].drop_duplicates()), "matrix", "matrices")
+        command = f"`provable-ptq run {made['study']} --sweep {sweep}`"
+        lines.append([f"`{section}`", command, matrices, f"{len(group):,}", repetitions, figures])
+    header = ["section of the study", "command", "on", "rows", "repetitions (seed)", "figures, drawn by `figures/NAME.py`"]
+    return f"""## Where every number comes from
+
+Every number above is computed from [{table}]({table}) by `experiments/report/`, every figure by the file of its name; a row of that table
+names its sweep, calibration, layer, mismatch, algorithm, ordering, damping, bits, rounding and seed, which together name one cell of
+`experiments/studies/{made["study"]}.toml`. `make reproduce` runs all of it; `--sweep` runs one section. Data are drawn from a hash of the
+study's seed ({made["seed"]}), the calibration's name and the repetition; stochastic rounding from another hash of the same.
+
+{markdown_table(header, lines)}"""
+
+
+def provenance(made: dict) -> str:
+    """The section on what made the table."""
+    versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
+    inputs = "\n".join(f"- Input `{name}`: SHA-256 `{digest}`." for name, digest in made["inputs"].items())
+    return f"""## How this was made
+
+- Command: `make reproduce`.
+- Code: SHA-256 of the sources and shipped data of `algorithms/`, `bounds/`, `experiments/`: `{made["code"]}`.
+- Study: SHA-256 of `experiments/studies/{made["study"]}.toml`: `{made["study_sha256"]}`.
+- Versions: {versions}; all pinned in `constraints.txt`.
+{inputs}
+- The same spec and seed give the same bytes on one machine, whatever the number of workers, however often the run was interrupted;
+  across machines the printed digits agree up to differences in the linear algebra library."""
+
+
+def citing(made: dict, version: str) -> str:
+    """The section with BibTeX for the paper and for this software."""
+    software = SOFTWARE.format(version=version, study=made["study"], code=made["code"][:12])
+    return f"## Citing\n\n```bibtex\n{PAPER}\n\n{software}\n```"

@@ -1,0 +1,159 @@
+"""Held-out error of OPTQ against the damping: its closed-form prediction, where the named damping rules lie, and what they lose."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from .style import (
+    BLUE,
+    CELL,
+    GREEN,
+    GREY,
+    ORANGE,
+    PAGE,
+    PANEL_HEIGHT,
+    PURPLE,
+    SKY,
+    VERMILION,
+    Look,
+    NothingToDrawError,
+    by_calibration,
+    dots,
+    draw_measured,
+    guaranteed_runs,
+    key,
+    new_figure,
+    plain_log_ticks,
+    styled,
+)
+
+SWEEP = "heldout"
+COLUMNS = 3
+CURVE = [column for column in CELL if column != "damping"]  # one layer, measured over many dampings
+GPTQ, PREDICTED = "mean-diagonal:1e-2", "predicted"
+RULES = {
+    GPTQ: Look(r"GPTQ: $10^{-2}$ of the mean diagonal", VERMILION, "v", "-"),
+    "spectral:1e-6": Look(r"Qronos, weights only: $10^{-6}\,\sigma_{\max}^2$", PURPLE, "^", "-"),
+    "spectral:1e-3": Look(r"Qronos, 4-bit inputs: $10^{-3}\,\sigma_{\max}^2$", ORANGE, "s", "-"),
+    "george-saab": Look("George and Saab", GREEN, "D", "-"),
+    PREDICTED: Look("minimizer of the prediction", SKY, "o", "-"),
+}
+MEASURED = Look("measured (the named rules: large marks, as below)", BLUE, "o", (0, (4, 2)))
+RTN = {"color": GREY, "linewidth": 1.4}
+PREDICTION = {"color": BLUE, "linestyle": MEASURED.line, "linewidth": 0.9}
+CAPTION = (
+    "Held-out error of OPTQ, ‖X'(W−Q)‖ relative to ‖X'W‖ on inputs X' that calibration does not see, against the damping λ as a share of "
+    "the mean diagonal of XᵀX; one run for each damping. Dots: measured; large marks: the named damping rules, each marked as beside its "
+    "name below. Dashed line: the closed-form prediction from the second moments of X', made without running OPTQ (claim "
+    "predicted-heldout-error), no theorem. Grey line: round-to-nearest. Of a network with many layers two are shown, those with the "
+    "median and with the largest regret of GPTQ's rule. Below: regret, the held-out error that a rule gives over the least of any damping "
+    "tried, one mark for each layer and a bar at the median. The minimizer of the prediction is chosen among the dampings tried, for "
+    "the same X'."
+)
+
+
+@styled
+def draw(table: pd.DataFrame) -> Figure:
+    """Draw the sweep `heldout` of a results table.
+
+    Raises:
+        NothingToDrawError: the table holds no run of it with held-out inputs.
+    """
+    runs = _relative(guaranteed_runs(table, SWEEP))
+    panels = by_calibration(_typical_and_worst(runs))
+    heights = PANEL_HEIGHT * -(-len(panels) // COLUMNS) + 0.4, 1.8
+    figure = new_figure(PAGE, sum(heights))
+    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    _panels(above, panels)
+    _regrets(below.subplots(), runs)
+    return figure
+
+
+def _panels(figure: SubFigure, panels: list[tuple[str, pd.DataFrame]]) -> None:
+    cells = figure.subplots(-(-len(panels) // COLUMNS), COLUMNS, squeeze=False).ravel()
+    for axes, (title, group) in zip(cells, panels, strict=False):
+        _panel(axes, title, group)
+    for unused in cells[len(panels) :]:
+        unused.set_axis_off()
+    figure.supxlabel(r"damping $\lambda$ relative to the mean diagonal of $X^\top X$", fontsize=8)
+    figure.supylabel(r"held-out error $\|X'(W-Q)\|_F\,/\,\|X'W\|_F$", fontsize=8)
+    _legend(figure)
+
+
+def _relative(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs with held-out inputs: errors relative to the signal, the regret of each, and the rule that named its damping, if any."""
+    runs = runs[runs.reindex(columns=["heldout_signal"])["heldout_signal"] > 0]
+    if runs.empty:
+        raise NothingToDrawError(f"no run of the sweep {SWEEP!r} has held-out inputs")
+    columns = {"measured": "heldout_error", "predicted": "heldout_predicted", "nearest": "heldout_rtn_error"}
+    relative = {name: np.sqrt(runs[column] / runs["heldout_signal"]) for name, column in columns.items()}
+    runs = runs.assign(share=runs["absolute_damping"] / runs["mean_diagonal"], **relative)
+    return runs.assign(regret=runs["measured"] / runs.groupby(CURVE)["measured"].transform("min")).sort_values([*CURVE, "share"])
+
+
+def _typical_and_worst(runs: pd.DataFrame) -> pd.DataFrame:
+    """The layers of each calibration with the median and with the largest regret of GPTQ's rule; of a single layer, that layer."""
+    of_rule = runs["regret"].where(runs["damping"] == GPTQ).groupby([runs["calibration"], runs["layer"]]).max().sort_values(kind="stable")
+    place, count = of_rule.groupby("calibration").cumcount(), of_rule.groupby("calibration").transform("size")
+    shown = of_rule[(place == (count - 1) // 2) | (place == count - 1)]
+    return runs[pd.MultiIndex.from_frame(runs[["calibration", "layer"]]).isin(shown.index)]
+
+
+def _chosen(runs: pd.DataFrame, rule: str) -> pd.DataFrame:
+    """The run of each curve whose damping a rule of RULES chooses."""
+    if rule == PREDICTED:
+        return runs.loc[runs.groupby(CURVE)["predicted"].idxmin()]
+    return runs[runs["damping"] == rule]
+
+
+def _panel(axes: Axes, title: str, group: pd.DataFrame) -> None:
+    for _, curve in group.groupby(CURVE):
+        axes.axhline(curve["nearest"].iloc[0], **RTN, zorder=1, gid="round-to-nearest")
+        axes.plot(curve["share"], curve["predicted"], **PREDICTION, zorder=2, gid="prediction")
+        draw_measured(axes, curve["share"].to_numpy(), curve["measured"].to_numpy(), MEASURED, markersize=2.6)
+    for rule in RULES:
+        chosen = _chosen(group, rule)
+        axes.plot(chosen["share"], chosen["measured"], **_mark(rule), zorder=5, gid=rule)
+    axes.set(xscale="log", yscale="log", title=title)
+    plain_log_ticks(axes.yaxis, (1, 1.5, 2, 3, 5, 7))
+    axes.xaxis.set_major_locator(LogLocator(numticks=5))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _mark(rule: str, size: float = 6) -> dict[str, object]:
+    """The mark of a rule; the minimizer of the prediction is a ring, for it often meets another rule."""
+    ring = {"markersize": 1.25 * size, "markerfacecolor": "none", "markeredgecolor": RULES[rule].colour, "markeredgewidth": 1.2}
+    filled = {"markersize": size, "markeredgecolor": "white", "markeredgewidth": 0.4}
+    return dots(RULES[rule]) | (ring if rule == PREDICTED else filled)
+
+
+def _regrets(axes: Axes, runs: pd.DataFrame) -> None:
+    """One strip of dots for each rule that occurs, named beside it with its mark; a bar at the median."""
+    strips = {rule: np.sort(_chosen(runs, rule)["regret"]) for rule in RULES}
+    strips = {rule: regrets for rule, regrets in strips.items() if len(regrets)}
+    for row, (rule, regrets) in enumerate(strips.items()):
+        axes.plot(-0.02, row, **_mark(rule), transform=axes.get_yaxis_transform(), clip_on=False)
+        axes.plot(regrets, row + _beside(len(regrets)), **_mark(rule, 3.6), zorder=3, gid=rule)
+        axes.vlines(np.median(regrets), row - 0.42, row + 0.42, color=RULES[rule].colour, linewidth=1.5, zorder=4, gid="median")
+    axes.axvline(1, color=GREY, linewidth=0.8, zorder=1)
+    axes.set_yticks(range(len(strips)), [RULES[rule].label for rule in strips])
+    axes.tick_params(axis="y", length=0, pad=12)
+    axes.set_ylim(len(strips) - 0.4, -0.6)
+    axes.set(xscale="log", xlabel="regret: held-out error over the least of all dampings tried")
+    axes.set_title(f"one mark for each layer ({runs.groupby(CURVE).ngroups}), bar: median")
+    plain_log_ticks(axes.xaxis, (1, 1.2, 1.5, 2, 3, 5))
+
+
+def _beside(count: int) -> np.ndarray:
+    """Heights that keep neighbouring dots of a strip apart."""
+    return 0.16 * (np.arange(count) % 5 - (min(count, 5) - 1) / 2)
+
+
+def _legend(figure: SubFigure) -> None:
+    entries = [(MEASURED.label, key(**dots(MEASURED))), ("prediction (no theorem)", key(**PREDICTION)), ("round-to-nearest", key(**RTN))]
+    labels, handles = zip(*entries, strict=True)
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, handlelength=1.8)

@@ -1,0 +1,101 @@
+"""Where the error of OPTQ sits above the rate-distortion limit, in bits for each weight, and what steps inverse to the pivots regain."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..bounds.predictions.rate_distortion_floor import GAP_IN_BITS
+from .style import (
+    BLACK,
+    GREY,
+    ORANGE,
+    PAGE,
+    Look,
+    NothingToDrawError,
+    by_calibration,
+    dots,
+    draw_measured,
+    guaranteed_runs,
+    key,
+    looks_in,
+    new_figure,
+    styled,
+)
+
+SWEEP = "rate-distortion"
+BEST_BOUND = GAP_IN_BITS + 0.5 * np.log2(3)  # the bound has 1/4 where the prediction has 1/12
+INVERSE = Look("steps ∝ 1/pivot", ORANGE, "P", "-")
+BOUND = {"linestyle": "none", "marker": "|", "markersize": 5, "color": BLACK, "markeredgewidth": 1.2}
+OPEN = {"linestyle": "none", "marker": "o", "markersize": 6, "markerfacecolor": "none", "markeredgecolor": GREY, "markeredgewidth": 0.7}
+LIMIT, REACHED = {"color": GREY, "linewidth": 1.4}, {"color": GREY, "linewidth": 1.0, "linestyle": (0, (4, 2))}
+BEST = {"color": BLACK, "linewidth": 0.8, "linestyle": (0, (1, 1.4))}
+CAPTION = (
+    "Damped error of OPTQ in bits above the rate–distortion limit: how many bits for each weight an ideal code would save at the same "
+    "error, for Gaussian weights, fine steps and codes stored at their entropy; the scale is a prediction (claim rate-distortion-floor), "
+    "no theorem. Grey line at 0: the information-theoretic limit. Dashed line at 0.255: the predicted error of a uniform quantizer whose "
+    "steps are inverse to the pivots, the least that scalar steps of the same geometric mean reach. Coloured dots: measured with one step "
+    "for each neuron, one row for each ordering; orange crosses: measured under the same ordering with steps inverse to the pivots, of the "
+    "same geometric mean. Open circles: what uniform rounding errors predict for the dots. Black bars: the proven bound on the dots (claim "
+    "optq-l2). Dotted black line: the proven bound on the crosses, and the line that no ordering brings the bars below (claim order-floor)."
+)
+
+
+@styled
+def draw(table: pd.DataFrame) -> Figure:
+    """Draw the sweep `rate-distortion` of a results table; runs with a floor of zero (rank deficient, undamped) are left out.
+
+    Raises:
+        NothingToDrawError: the table holds no run of it with a positive floor.
+    """
+    runs = _in_bits(guaranteed_runs(table, SWEEP))
+    panels, looks = by_calibration(runs), looks_in(runs["kind"])
+    figure = new_figure(PAGE, 1.3 + 0.115 * len(panels) * (len(looks) + 1))
+    axes = figure.subplots()
+    for place, (_, group) in enumerate(panels):
+        _block(axes, place * (len(looks) + 1), group, looks)
+    _lines(axes)
+    middles = [place * (len(looks) + 1) + (len(looks) - 1) / 2 for place in range(len(panels))]
+    axes.set_yticks(middles, [title for title, _ in panels])
+    axes.set_ylim(len(panels) * (len(looks) + 1) - 0.5, -1)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("bits for each weight above the rate–distortion limit")
+    _legend(figure, looks)
+    return figure
+
+
+def _in_bits(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs with their errors, bounds and predictions as bits above the limit."""
+    runs = runs[runs["order_floor"] > 0]
+    if runs.empty:
+        raise NothingToDrawError(f"no run of the sweep {SWEEP!r} has a positive order floor")
+    columns = {"measured": "damped_error", "bound": "damped_bound", "predicted": "damped_predicted"}
+    bits = {name: GAP_IN_BITS + 0.5 * np.log2(runs[column] / runs["rate_floor"]) for name, column in columns.items()}
+    return runs.assign(inverse=runs["steps"] == "inverse-pivot", **bits)
+
+
+def _block(axes: Axes, top: float, group: pd.DataFrame, looks: dict[str, Look]) -> None:
+    """The rows of one calibration matrix, one for each ordering, from `top` downwards."""
+    for row, (kind, look) in enumerate(looks.items(), start=top):
+        runs = group[group["kind"] == kind]
+        uniform, inverse = runs[~runs["inverse"]], runs[runs["inverse"]]
+        axes.plot(uniform["bound"], np.full(len(uniform), row), **BOUND, zorder=3, gid="bound")
+        axes.plot(uniform["predicted"], np.full(len(uniform), row), **OPEN, zorder=3, gid="prediction")
+        draw_measured(axes, inverse["measured"].to_numpy(), np.full(len(inverse), row), INVERSE, markersize=4)
+        draw_measured(axes, uniform["measured"].to_numpy(), np.full(len(uniform), row), look, markersize=4)
+
+
+def _lines(axes: Axes) -> None:
+    axes.axvline(0, **LIMIT, zorder=1, gid="limit")
+    axes.axvline(GAP_IN_BITS, **REACHED, zorder=1, gid="prediction")
+    axes.axvline(BEST_BOUND, **BEST, zorder=1, gid="bound")
+
+
+def _legend(figure: Figure, looks: dict[str, Look]) -> None:
+    entries = [(f"measured, {look.label}", key(**dots(look))) for look in (*looks.values(), INVERSE)]
+    entries += [("prediction (no theorem)", key(**OPEN)), ("proven bound", key(**BOUND)), ("proven bound, " + INVERSE.label, key(**BEST))]
+    entries += [("limit: 0", key(**LIMIT)), ("scalar quantizers: 0.255", key(**REACHED))]
+    labels, handles = zip(*entries, strict=True)
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, handlelength=1.8, columnspacing=1.4)

@@ -1,0 +1,107 @@
+"""How closely each bound has been approached: by problems sought for the purpose, and by the runs of the study."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
+
+from ..bounds import Origin, claims
+from .style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    PAGE,
+    VERMILION,
+    Look,
+    NothingToDrawError,
+    dots,
+    draw_measured,
+    key,
+    new_figure,
+    plain_log_ticks,
+    rows_of,
+    styled,
+)
+
+SWEEP = "tightness"
+LOOKS = {
+    Origin.PAPER: Look("paper", BLUE, "o", "-"),
+    Origin.OURS: Look("ours", VERMILION, "D", "-"),
+    Origin.CLASSICAL: Look("classical", GREEN, "s", "-"),
+}
+ROW = 0.165  # inches for each claim
+SIZES = ["full", "small"]
+BAR = {"linewidth": 3, "alpha": 0.4}
+OPEN = {"markersize": 6.5, "markerfacecolor": "none", "markeredgewidth": 0.8}
+CAPTION = (
+    "How much of each proven bound has been reached: measured side over bound (for lower bounds the inverse) in the claim's own unit. "
+    "Claims that hold with a probability are measured by the quantile that it leaves, those in expectation by the mean. Black line at 1: "
+    "the bound; a mark on it means that the bound is attained. Filled marks: the closest problem that a search found, of 8 to 16 "
+    "features (see provable-ptq attack). Open marks: the closest smaller problem found. Bars: the runs of the study, from the median run's "
+    "median neuron (or draw, or feature) to the worst of all; no bar: the claim was not checked on them, or applies to none. Colour, "
+    "marker and the word on the right say where a statement comes from."
+)
+
+
+@styled
+def draw(table: pd.DataFrame) -> Figure:
+    """Draw the sweep `tightness` of a results table, beside all claims about its other runs.
+
+    Raises:
+        NothingToDrawError: the table holds no ratio of a known claim in that sweep.
+    """
+    reached = _reached(rows_of(table, SWEEP)).join(_of_study(table))
+    figure = new_figure(PAGE, 0.9 + ROW * len(reached))
+    axes = figure.subplots()
+    axes.axvline(1, color=BLACK, zorder=1, gid="bound")
+    origins = [claims()[name].origin for name in reached.index]
+    for origin in dict.fromkeys(origins):
+        _marks(axes, np.flatnonzero([other == origin for other in origins]), reached, LOOKS[origin])
+    axes.set_yticks(range(len(reached)), reached.index)
+    axes.set_ylim(len(reached) - 0.4, -0.6)
+    right = axes.secondary_yaxis("right")
+    right.set_yticks(range(len(reached)), [LOOKS[origin].label for origin in origins])
+    right.spines["right"].set_visible(False)
+    for side in (axes, right):
+        side.tick_params(axis="y", length=0)
+    axes.set(xscale="log", xlabel="share of the bound that was reached (measured / bound)")
+    plain_log_ticks(axes.xaxis, (1, 2, 5))
+    _legend(figure)
+    return figure
+
+
+def _reached(rows: pd.DataFrame) -> pd.DataFrame:
+    """The ratios of the problems sought for each claim, `full` and `small`; the tightest claims first."""
+    rows = rows[(rows["ratio"] > 0) & rows["claim"].isin(claims())]
+    if rows.empty:
+        raise NothingToDrawError(f"no claim of the sweep {SWEEP!r} has a ratio")
+    ratios = rows.pivot_table(index="claim", columns="calibration", values="ratio", aggfunc="max").reindex(columns=SIZES)
+    return ratios.assign(order=ratios["full"].round(3)).sort_values(["order", "small", "claim"], ascending=[False, False, True])
+
+
+def _of_study(table: pd.DataFrame) -> pd.DataFrame:
+    """Of each claim: the `typical` ratio over the runs of the study (median of the medians) and the `worst` one."""
+    rows = table[(table["record"] == "claim") & (table["sweep"] != SWEEP) & (table["ratio"] > 0)]
+    return rows.groupby("claim").agg(typical=("ratio_median", "median"), worst=("ratio", "max"))
+
+
+def _marks(axes: Axes, places: np.ndarray, reached: pd.DataFrame, look: Look) -> None:
+    rows = reached.iloc[places]
+    met = rows["worst"].notna()
+    axes.hlines(places[met], rows.loc[met, "typical"], rows.loc[met, "worst"], color=look.colour, **BAR, zorder=2, gid="study")
+    draw_measured(axes, rows["small"].to_numpy(), places, look, **OPEN)
+    draw_measured(axes, rows["full"].to_numpy(), places, look, markersize=4)
+
+
+def _legend(figure: Figure) -> None:
+    def of_all(**changes: object) -> tuple:
+        return tuple(key(**dots(look) | changes) for look in LOOKS.values())
+
+    handles = [key(), of_all(), of_all(**OPEN), tuple(key(color=look.colour, **BAR) for look in LOOKS.values())]
+    labels = ["the bound", "closest problem found", "smaller problem", "runs of the study,\nmedian to worst"]
+    figure.legend(
+        handles, labels, handler_map={tuple: HandlerTuple(ndivide=None, pad=0.3)}, loc="outside upper center", ncols=len(handles)
+    )
