@@ -92,8 +92,9 @@ def _of_errors(problem: Problem, rtn: Result) -> dict[str, float]:
 
 def _of_alphabet(problem: Problem) -> dict[str, float]:
     """Largest code that was used, and the largest that nearest (surely) and stochastic rounding (with 1 - p) can need."""
-    sure = (np.abs(problem.W[problem.order]) + drift_bounds(problem)) / problem.steps - 0.5
-    likely = (np.abs(problem.W) + _likely_drift(problem)) / problem.steps[np.argsort(problem.order)]
+    strays, likely_strays = _drifts(problem)
+    sure = (np.abs(problem.W[problem.order]) + strays) / problem.steps - 0.5
+    likely = (np.abs(problem.W) + likely_strays) / problem.steps[np.argsort(problem.order)]
     return {
         "largest_code": float(np.abs(problem.result.codes).max()),
         "largest_weight_code": float(np.abs(np.rint(problem.W / problem.steps[np.argsort(problem.order)])).max()),
@@ -102,13 +103,18 @@ def _of_alphabet(problem: Problem) -> dict[str, float]:
     }
 
 
-def _likely_drift(problem: Problem) -> np.ndarray:
-    """How far grid points stray from the weights at most, with probability 1 - p, (K,); one level serves all steps of one size each."""
+def _drifts(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """How far rounded numbers surely stray from the weights (N, K), and grid points with probability 1 - p (K,).
+
+    Where a neuron has one step for all features, both are that step times the drift of a unit step.
+    """
     steps = problem.steps
     if not (steps == steps[0]).all():
-        return alphabet_levels(problem)[0]
-    unit = tail_level(np.square(problem.factorization.M).sum(axis=1)[:, None], problem.failure_probability)
-    return unit[0] * steps[0]
+        return drift_bounds(problem), alphabet_levels(problem)[0]
+    M = problem.factorization.M
+    sure = (np.abs(M).sum(axis=1) - 1) / 2  # the diagonal of M is 1
+    likely = tail_level(np.square(M).sum(axis=1)[:, None], problem.failure_probability)
+    return np.outer(sure, steps[0]), likely[0] * steps[0]
 
 
 def _heldout(problem: Problem, X_validation: np.ndarray, rtn: Result) -> dict[str, float]:

@@ -30,10 +30,10 @@ def claims_table(rows: pd.DataFrame) -> str:
     return f"""## Claims
 
 *Origin*: **paper** is arXiv 2508.04853, **classical** was known before, **ours** is proved by this project. *Worst* is the largest
-measured/bound over all verdicts in the statement's own unit (lower bounds: bound/measured; identities: relative residual;
-expectations: the mean; probabilities: at the (1 − p)-quantile; predictions: measured/predicted, never a violation). *Undecided* means that
-float64 or the draws do not suffice to support the statement at 99 %, not that anything speaks against it. ∞-norm claims on the
-transformer are evaluated on a fixed subset of at most 1,024 of its rows, m being their number: the theorems hold for any rows.
+measured/bound over all verdicts (lower bounds: bound/measured; identities: relative residual; probabilities: at the (1 − p)-quantile;
+predictions: measured/predicted, never a violation). *Undecided*: float64 or the draws do not suffice to support the statement at 99 %;
+nothing speaks against it. ∞-norm claims on the transformer are evaluated on a fixed subset of 1,024 of its rows, m being their number:
+the theorems hold for any rows.
 
 {markdown_table(HEADER, lines)}"""
 

@@ -37,8 +37,8 @@ space of $\\tilde X$ (`qronos-l2`). **The theory supports Qronos where the misma
 OPTQ's error over projected Qronos' is {_median(gain[size < 0.01])} for mismatches below 1 % of the signal, and
 {_median(gain[size > 0.05])} above 5 %. Where it stops: single errors can be smaller elsewhere; only the bound is smallest for projected
 Qronos (`target-family`).""",
-        f"""Two programs go by the name Qronos; they differ in their first step only, and their errors by {percent(forms.median())} in the
-median, {percent(forms.max())} at most. "layers:4:8": all layers before have 4-bit weights and 8-bit activations; "noise:0.1": noise of a
+        f"""The two programs called Qronos differ in their first step only, and their errors by {percent(forms.median())} in the median,
+{percent(forms.max())} at most. "layers:4:8": all layers before have 4-bit weights and 8-bit activations; "noise:0.1": noise of a
 tenth of each feature's size.""",
         _table(size, error, bound),
         show("error_against_mismatch"),

@@ -7,7 +7,7 @@ import pandas as pd
 from ..cells.growth import SWEEP as GROWTH
 from ..cells.permutations import SWEEP as PERMUTATIONS
 from ..cells.replay import SWEEP as TIGHTNESS
-from .words import Picture, count, markdown_table
+from .words import Picture, count, details, markdown_table
 
 OWN_TABLES = {GROWTH: "[growth]", PERMUTATIONS: "[permutations]", TIGHTNESS: "tightness = true"}
 PAPER = """@article{zhang2025provable,
@@ -42,10 +42,9 @@ def traceability(rows: pd.DataFrame, made: dict, pictures: list[Picture], table:
     header = ["section of the study", "command", "on", "rows", "repetitions (seed)", "figures, drawn by `figures/NAME.py`"]
     return f"""## Where every number comes from
 
-Every number above is computed from [{table}]({table}) by `experiments/report/`, every figure by the file of its name; a row of that table
-names its sweep, calibration, layer, mismatch, algorithm, ordering, damping, bits, rounding and seed, which together name one cell of
-`experiments/studies/{made["study"]}.toml`. `make reproduce` runs all of it; `--sweep` runs one section. Data are drawn from a hash of the
-study's seed ({made["seed"]}), the calibration's name and the repetition; stochastic rounding from another hash of the same.
+Every number above is computed from [{table}]({table}) by `experiments/report/`, every figure by the file of its name. The key columns of
+a row name one cell of `experiments/studies/{made["study"]}.toml`; `--sweep` runs one section of it. Data are drawn from a hash of the
+study's seed ({made["seed"]}), the calibration's name and the repetition, stochastic rounding from another hash of the same.
 
 {markdown_table(header, lines)}"""
 
@@ -53,16 +52,17 @@ study's seed ({made["seed"]}), the calibration's name and the repetition; stocha
 def provenance(made: dict) -> str:
     """The section on what made the table."""
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
-    inputs = "\n".join(f"- Input `{name}`: SHA-256 `{digest}`." for name, digest in made["inputs"].items())
+    study = f"experiments/studies/{made['study']}.toml"
+    digests = {"sources and shipped data of `algorithms/`, `bounds/`, `experiments/`": made["code"], f"`{study}`": made["study_sha256"]}
+    digests |= {f"input `{name}`": digest for name, digest in made["inputs"].items()}
+    lines = [[name, f"`{digest}`"] for name, digest in digests.items()]
     return f"""## How this was made
 
-- Command: `make reproduce`.
-- Code: SHA-256 of the sources and shipped data of `algorithms/`, `bounds/`, `experiments/`: `{made["code"]}`.
-- Study: SHA-256 of `experiments/studies/{made["study"]}.toml`: `{made["study_sha256"]}`.
-- Versions: {versions}; all pinned in `constraints.txt`.
-{inputs}
-- The same spec and seed give the same bytes on one machine, whatever the number of workers, however often the run was interrupted;
-  across machines the printed digits agree up to differences in the linear algebra library."""
+By `make reproduce`. The same study gives the same bytes on one machine, whatever the number of workers and however often it was
+interrupted; across machines the printed digits agree up to differences in the linear algebra library. Versions, pinned in
+`constraints.txt`: {versions}.
+
+{details("SHA-256 of code, study and inputs", markdown_table(["of", "SHA-256"], lines))}"""
 
 
 def citing(made: dict, version: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from .table import norm_ratio, runs
-from .words import NOTHING, Section, count, markdown_table, paragraphs, span
+from .words import NOTHING, Section, count, markdown_table, number, paragraphs, span
 
 KINDS = {"query": "query", "key": "key", "value": "value", "attention.output.dense": "attention output",
          "intermediate.dense": "intermediate", "output.dense": "output"}
@@ -30,8 +30,8 @@ def transformer(rows: pd.DataFrame, show) -> Section:
         show("transformer_layers"),
         "**Where the prediction stops**: measured / predicted damped error by width, over all layers of a kind:",
         _by_bits(made),
-        """Many weights smaller than half a step round to zero, and their error is the weight itself, not noise: at 2 and 3 bits
-everywhere, on the output layers, whose weights have heavy tails, at 4 bits already. The bound holds throughout.""",
+        f"""Weights smaller than half a step round to zero, and their error is the weight itself, not noise. {_falls(made)} The bound
+holds throughout.""",
     )
     return Section("Does it hold on a real transformer?", answer, text)
 
@@ -43,6 +43,16 @@ def kind_of(layer: str) -> str:
     ('attention output', 'output')
     """
     return next(name for ending, name in KINDS.items() if layer.endswith(ending))
+
+
+def _falls(made: pd.DataFrame) -> str:
+    """Where the prediction is furthest off at the fewest bits, and at four."""
+    ratio = made.assign(ratio=norm_ratio(made["damped_error"], made["damped_predicted"]))
+    worst = [ratio.loc[ratio[ratio["bits"] == width]["ratio"].idxmin()] for width in sorted({ratio["bits"].min(), 4})]
+    falls = [
+        f"{number(row['ratio'])} at {int(row['bits'])} bits (block {row['layer'].split('.')[2]}, {kind_of(row['layer'])})" for row in worst
+    ]
+    return f"Measured / predicted falls to {' and to '.join(falls)}."
 
 
 def _by_bits(made: pd.DataFrame) -> str:

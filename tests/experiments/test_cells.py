@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from provable_ptq.algorithms import Grid, closest_vector, definitions, factorize, gpfq, optq, qronos
-from provable_ptq.bounds import Outcome
+from provable_ptq.bounds import Outcome, Problem
+from provable_ptq.bounds.stochastic.sto_optq_alphabet import alphabet_levels
 from provable_ptq.experiments.calibration import load_layer
 from provable_ptq.experiments.cells.permutations import NAMED, PermutationsCell
 from provable_ptq.experiments.study import read_study
@@ -53,6 +54,21 @@ def test_codes_stay_inside_the_sufficient_alphabet(write_study):
         if row["record"] == "run":
             assert row["largest_code"] <= row["sufficient_code"]
             assert row["largest_weight_code"] == 7
+
+
+def test_sufficient_codes_are_those_of_the_claims_whether_steps_are_of_one_size_or_not(write_study):
+    path = write_study(SMALL | {"sweep.damping": "0.5", "sweep.steps": '["uniform", "inverse-pivot"]'})
+    layer = layer_of(path)
+    f = factorize(layer.X, 0.5, "min-pivot")
+    for steps in ("uniform", "inverse-pivot"):
+        row = run_of(path, steps=steps)
+        relative = np.exp(np.log(f.pivots).mean()) / f.pivots if steps == "inverse-pivot" else np.ones(6)
+        sizes = np.outer(relative, Grid.for_weights(layer.W, bits=4).step.ravel())
+        w = np.abs(layer.W[f.order])
+        strays = np.array([[sum(sizes[i, k] * abs(f.M[j, i]) for i in range(j)) / 2 for k in range(3)] for j in range(6)])
+        assert row["sufficient_code"] == np.ceil(((w + strays) / sizes - 0.5).max())
+        problem = Problem(f, layer.W, Grid(sizes[np.argsort(f.order)]), rounding="stochastic")
+        assert row["likely_code"] == np.ceil(((w + alphabet_levels(problem)[0]) / sizes).max())
 
 
 def test_mismatched_runs_are_those_of_the_algorithms(write_study):
