@@ -5,14 +5,17 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from ..algorithms.arguments import reject
+from ..algorithms.arguments import InvalidArgumentError, reject
 from .hypotheses import Hypothesis
 
 CHAPTERS = ("deterministic", "stochastic", "mismatch", "adversarial", "predictions")
@@ -137,12 +140,18 @@ def claims() -> dict[str, Claim]:
     >>> claims()["optq-l2"].origin.value
     'paper'
     """
+    _import_chapters()
+    place = {chapter: index for index, chapter in enumerate(CHAPTERS)}
+    return dict(sorted(_registry.items(), key=lambda item: (place.get(item[1].chapter, len(place)), item[0])))
+
+
+@cache
+def _import_chapters() -> None:
+    """Import every file of every chapter, once: each registers its claim."""
     for chapter in CHAPTERS:
         package = importlib.import_module(f".{chapter}", __package__)
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f".{chapter}.{module.name}", __package__)
-    place = {chapter: index for index, chapter in enumerate(CHAPTERS)}
-    return dict(sorted(_registry.items(), key=lambda item: (place.get(item[1].chapter, len(place)), item[0])))
 
 
 def select(ids: Iterable[str] | None) -> list[Claim]:
@@ -153,7 +162,8 @@ def select(ids: Iterable[str] | None) -> list[Claim]:
     ids = [ids] if isinstance(ids, str) else list(ids)
     for name in ids:
         if name not in known:
-            raise reject("claim id", name, "one of " + ", ".join(known))
+            near = [f"; did you mean {other!r}?" for other in get_close_matches(str(name), known, n=1)]
+            raise reject("claim id", name, "one of " + ", ".join(known) + "".join(near))
     return [known[name] for name in ids]
 
 
@@ -161,15 +171,40 @@ def load_claims(path: str | Path) -> list[str]:
     """Import a file of your own claims; returns the ids it registered.
 
     Raises:
-        InvalidArgumentError: no such file, or a file that registers no claim.
+        InvalidArgumentError: no such file, one that cannot be imported (with the line and the error), or one that registers no claim.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.is_file() or path.suffix != ".py":
         raise reject("claims file", str(path), "a Python file that registers claims")
     spec = importlib.util.spec_from_file_location(f"claims_{path.stem}", path)
     before = dict(claims())
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    try:
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    except InvalidArgumentError:
+        raise
+    except Exception as error:
+        raise reject("claims file", str(path), f"a Python file that can be imported ({what_was_raised(error, path)})") from error
     added = [name for name, made in _registry.items() if before.get(name) is not made]
     if not added:
         raise reject("claims file", str(path), "a file that registers at least one claim with @claim")
     return added
+
+
+def what_was_raised(error: Exception, path: str | Path) -> str:
+    """An error of a user's file in words: its kind, what it says, and the line of the file where there is one.
+
+    >>> what_was_raised(SyntaxError("invalid syntax", ("mine.py", 3, 1, "1 +")), "mine.py")
+    'line 3: SyntaxError: invalid syntax'
+    """
+    if isinstance(error, SyntaxError):
+        said, lines = error.msg, [error.lineno] if error.lineno else []
+    else:
+        said = " ".join(str(error).split())
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == Path(path).absolute()]
+    where = f"line {lines[-1]}: " if lines else ""
+    return where + type(error).__name__ + (f": {said}" if said else "")
+
+
+def refuse_raising(claim_id: str, path: str | Path, error: Exception) -> InvalidArgumentError:
+    """What to raise where a claim of a user's file ended with an error."""
+    return reject("claim", claim_id, f"a function that can be evaluated (in {path}, {what_was_raised(error, path)})")

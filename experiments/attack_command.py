@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
+from ..algorithms.arguments import InvalidArgumentError
 from ..bounds import Kind
 
 RATIOS = {Kind.IDENTITY: "relative residual", Kind.LOWER: "bound/measured", Kind.EXPECTATION: "mean of measured/bound",
@@ -27,18 +28,25 @@ def attack_claim(
 ) -> None:
     """Search for inputs that bring measured/bound of a claim as near to 1 as it gets; save the worst as a replayable file."""
     from ..bounds.attack import BUDGET, attack
-    from ..bounds.claim import load_claims
+    from ..bounds.claim import load_claims, refuse_raising, select
 
-    if claims is not None:
-        load_claims(claims)
-    with tqdm(total=100, desc=f"attack {claim}", unit="%", disable=as_json) as bar:
+    own = [] if claims is None else load_claims(claims)
+    select(claim)
+    with tqdm(total=100, desc=f"attack {claim}", unit="%", disable=as_json or None) as bar:
 
         def show(share: float, ratio: float) -> None:
             if (moved := math.floor(100 * share) - bar.n) > 0:
                 bar.set_postfix_str(f"ratio {ratio:.4g}", refresh=False)
                 bar.update(moved)
 
-        found = attack(claim, features, samples, budget or BUDGET, seed, show)
+        try:
+            found = attack(claim, features, samples, budget or BUDGET, seed, show)
+        except InvalidArgumentError:
+            raise
+        except Exception as error:
+            if claim not in own:
+                raise
+            raise refuse_raising(claim, claims, error) from error
         bar.update(bar.total - bar.n)
     saved, unshrunk = found.save(output)
     typer.echo(_document(found, saved, unshrunk) if as_json else _lines(found, saved, unshrunk, claims))

@@ -6,6 +6,8 @@ import json
 import math
 import re
 import sys
+from collections.abc import Sequence
+from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +20,8 @@ from .calibrations_command import list_calibrations
 from .progress import StoppedError
 
 if TYPE_CHECKING:
-    from .runner import Summary
+    from .runner import Failure, Summary
+    from .study import Study
 
 app = typer.Typer(help="Proves, measures and shows how good post-training quantization is.", no_args_is_help=True,
                   add_completion=False, pretty_exceptions_enable=False)
@@ -26,12 +29,20 @@ app = typer.Typer(help="Proves, measures and shows how good post-training quanti
 app.command("attack")(attack_claim)
 app.command("calibrations")(list_calibrations)
 
-Output = Annotated[Path, typer.Option(help="Folder that holds the table, the figures and the report.")]
-Workers = Annotated[int, typer.Option(help="Processes; -1: one per core.")]
+
+def _processes(workers: int) -> int:
+    if workers < 1 and workers != -1:
+        raise reject("workers", workers, "a number of processes from 1 on, or -1: one per core")
+    return workers
+
+
+Output = Annotated[Path, typer.Option(help="Folder that holds the table, and the figures and the report in a folder of the study's name.")]
+Workers = Annotated[int, typer.Option(help="Processes; -1: one per core.", callback=_processes)]
 StoreFolder = Annotated[Path | None, typer.Option(help="Folder of finished cells. Default: `store` in the output folder.")]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first cell that fails.")]
 Scheduler = Annotated[str | None, typer.Option(help="Run on the workers of a Dask scheduler, like tcp://host:8786 (extra `cluster`).")]
 StudyName = Annotated[str, typer.Argument(help="A TOML file, or a shipped study by name.")]
+OfSweep = Annotated[str | None, typer.Option("--sweep", help="The table STUDY-SWEEP that `run --sweep` wrote.")]
 
 
 def main() -> None:
@@ -46,6 +57,19 @@ def main() -> None:
         sys.exit(1)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"provable-ptq {installed('provable-ptq')}")
+        raise typer.Exit
+
+
+@app.callback()
+def everywhere(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)] = False,
+) -> None:
+    """What can be said before any command."""
+
+
 @app.command()
 def run(
     study: StudyName,
@@ -58,22 +82,19 @@ def run(
     sweep: Annotated[str | None, typer.Option(help="Run one sweep only, into a table STUDY-SWEEP.")] = None,
 ) -> None:
     """Run a study and write its table. Finished cells are kept: the same command resumes."""
-    from .runner import one_sweep, run_shard, run_study
-    from .study import read_study
+    from .runner import run_shard, run_study
 
     part = None if shard is None else _part(shard)
     if part and sweep:
         raise reject("sweep", sweep, "--sweep or --shard, not both")
-    read, kept = read_study(study), store or output / "store"
-    if sweep:
-        read = one_sweep(read, sweep)
+    read, kept = _named(study, sweep), store or output / "store"
     if part:
         done = run_shard(read, part, kept, workers, fail_fast=fail_fast, scheduler=scheduler)
         _tell(done, f"in {kept}; when all {part[1]} shards are done: provable-ptq merge {study} --store {kept}")
-        raise typer.Exit(_failures(done))
+        raise typer.Exit(_failures(done.failures))
     done = run_study(read, _table(output, read.name), workers, store=kept, fail_fast=fail_fast, scheduler=scheduler)
     _tell(done, f"in {done.table}")
-    raise typer.Exit(_failures(done) or _violations(done.table))
+    raise typer.Exit(_failures(done.failures) or _violations(done.table))
 
 
 @app.command()
@@ -93,12 +114,12 @@ def merge(
 
 
 @app.command()
-def figures(study: StudyName, output: Output = Path("out")) -> None:
+def figures(study: StudyName, output: Output = Path("out"), sweep: OfSweep = None) -> None:
     """Draw the figures of a study from its table."""
     from ..figures.render import render
-    from .study import read_study
 
-    drawn = render(_table(output, read_study(study).name), _figures(output))
+    name = _named(study, sweep).name
+    drawn = render(_written(output, name, study, sweep), _figures(output / name), sys.stderr.isatty())
     for path in drawn.paths:
         typer.echo(path)
     for note in drawn.notes:
@@ -106,13 +127,14 @@ def figures(study: StudyName, output: Output = Path("out")) -> None:
 
 
 @app.command()
-def report(study: StudyName, output: Output = Path("out")) -> None:
-    """Write the report of a study from its table."""
+def report(study: StudyName, output: Output = Path("out"), sweep: OfSweep = None) -> None:
+    """Write the report of a study from its table; status 1 where the table holds a violation or a failed cell."""
     from .report import write_report
-    from .study import read_study
 
-    table, pictures = _table(output, read_study(study).name), _figures(output)
-    typer.echo(write_report(table, pictures, output / "paper_results.md", _drawn(pictures)))
+    name = _named(study, sweep).name
+    table, pictures = _written(output, name, study, sweep), _figures(output / name)
+    typer.echo(write_report(table, pictures, output / name / "paper_results.md", _drawn(pictures)))
+    raise typer.Exit(max(_failures(_failed_rows(table)), _violations(table)))
 
 
 @app.command()
@@ -134,10 +156,10 @@ def reproduce(
         table, pictures = _table(output / "experiments" / "results", study.name), output / "figures" / "rendered"
         results = output / "paper_results.md"
     done = run_study(study, table, workers, store=out / "quick" / "store" if quick else out / "store")
-    drawn = render(table, pictures)
+    drawn = render(table, pictures, sys.stderr.isatty())
     written = write_report(table, pictures, results, _drawn(pictures))
     _tell(done, f"in {table}, {len(drawn.paths)} files in {pictures}, report in {written}")
-    raise typer.Exit(_failures(done) or _violations(table))
+    raise typer.Exit(_failures(done.failures) or _violations(table))
 
 
 @app.command()
@@ -156,21 +178,39 @@ def check(
     from ..bounds.claim import load_claims
     from ..bounds.claim import select as select_claims
 
-    if claims is not None:
-        load_claims(claims)
-    select_claims(claim)
+    file, own = (None, []) if claims is None else (str(claims), load_claims(claims))
+    chosen = [made.id for made in select_claims(claim)]
     examples = examples or (50 if exact else 500)
-    batches = campaign(claim, examples, seed, workers, None if claims is None else str(claims), exact)
-    with tqdm(total=100, desc="check", unit="%", disable=as_json) as progress:
-        for share, latest in batches:
-            progress.update(round(100 * share) - progress.n)
-            summaries = latest
+    batches = campaign(claim, examples, seed, workers, file, exact)
+    with tqdm(total=100, desc="check", unit="%", disable=as_json or None) as progress:
+        try:
+            for share, latest in batches:
+                progress.update(round(100 * share) - progress.n)
+                summaries = latest
+        except InvalidArgumentError:
+            raise
+        except Exception:
+            for name in (name for name in own if name in chosen):
+                _refuse_raising(name, claims, examples, seed, exact)
+            raise
     for summary in summaries:
         if summary.witness is not None:
             witnesses.mkdir(parents=True, exist_ok=True)
             summary.witness.save(witnesses / f"{summary.claim.id}.npz")
     _print_checked(summaries, examples, seed, witnesses, as_json, exact)
     raise typer.Exit(int(any(summary.witness is not None for summary in summaries)))
+
+
+def _refuse_raising(name: str, file: Path, examples: int, seed: int, exact: bool) -> None:
+    """Check one of the user's own claims alone, in this process, so that an error of its own is known for what it is."""
+    from ..bounds.campaign import campaign
+    from ..bounds.claim import refuse_raising
+
+    try:
+        for _ in campaign([name], examples, seed, 1, str(file), exact):
+            pass
+    except Exception as error:
+        raise refuse_raising(name, file, error) from error
 
 
 def _print_checked(summaries: list, examples: int, seed: int, witnesses: Path, as_json: bool, exact: bool) -> None:
@@ -209,18 +249,48 @@ def _part(shard: str) -> tuple[int, int]:
 
 
 def _tell(done: Summary, where: str) -> None:
-    found = f" ({done.found} found, {done.computed} computed)" if done.found else ""
-    typer.echo(f"{done.cells} cells{found} {where}")
+    failed = done.cells - done.found - done.computed
+    said = [f"{done.found} found", f"{done.computed} computed"] if done.found else []
+    said += [f"{failed} failed"] if failed else []
+    counts = f" ({', '.join(said)})" if said else ""
+    typer.echo(f"{done.cells} cells{counts} {where}")
 
 
-def _failures(done: Summary) -> int:
-    for failure in done.failures:
-        typer.secho(f"failed: {failure}", fg="red", err=True)
-    return int(len(done.failures) > 0)
+def _failures(failures: Sequence[Failure]) -> int:
+    from .runner import listed
+
+    for sentence in listed(failures):
+        typer.secho(sentence, fg="red", err=True)
+    return int(len(failures) > 0)
+
+
+def _failed_rows(table: Path) -> list[Failure]:
+    from .runner import FAILED, Failure
+    from .store import read_table
+
+    rows, _ = read_table(table)
+    failed = rows[rows["record"] == FAILED].itertuples()
+    return [Failure(f"{row.sweep}, {row.calibration}, {row.ordering}, {row.damping}", row.error) for row in failed]
+
+
+def _named(study: str, sweep: str | None) -> Study:
+    from .runner import one_sweep
+    from .study import read_study
+
+    read = read_study(study)
+    return read if sweep is None else one_sweep(read, sweep)
 
 
 def _table(output: Path, name: str) -> Path:
     return output / f"{name}.parquet"
+
+
+def _written(output: Path, name: str, study: str, sweep: str | None) -> Path:
+    table = _table(output, name)
+    if not table.is_file():
+        made = f"run {study}" + (f" --sweep {sweep}" if sweep else "") + (f" --output {output}" if output != Path("out") else "")
+        raise reject("table", str(table), f"no such file; `provable-ptq {made}` makes it")
+    return table
 
 
 def _figures(output: Path) -> Path:

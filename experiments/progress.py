@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable, Iterable
+from time import monotonic
 
 from tqdm import tqdm
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} cells [{elapsed}{postfix}]"
+BETWEEN_LINES = 10.0  # seconds, where there is no terminal to redraw a bar on
 OWN_SHARE = 2.0  # expected seconds of a kind that are done when its own speed counts as much as that of all
 
 
@@ -58,17 +61,19 @@ class TimeLeft:
 
 
 class Progress:
-    """A bar of cells with the time left.
+    """A bar of cells with the time left; where standard error is no terminal, a plain line now and then.
 
     Arguments:
         name, cells, finished: of the study, how many cells it has, how many were finished before.
         work, workers: as for `TimeLeft`.
-        shown: whether there is a bar at all.
+        shown: whether anything is shown at all.
     """
 
     def __init__(self, name: str, cells: int, finished: int, work: Iterable[tuple[Hashable, float]], workers: int, shown: bool):
         self._left = TimeLeft(work, workers)
-        self._bar = tqdm(total=cells, initial=finished, desc=f"run {name}", bar_format=BAR, disable=not shown)
+        self._bar = tqdm(total=cells, initial=finished, desc=f"run {name}", bar_format=BAR, disable=not shown or None)
+        self._in_lines = shown and self._bar.disable
+        self._name, self._cells, self._finished, self._told = name, cells, finished, monotonic()
 
     def finished(self, kind: Hashable, cost: float, taken: float, cells: int = 1) -> None:
         """One piece of work is done, as for `TimeLeft`: a cell, or a preparation, which counts as no cell."""
@@ -76,6 +81,11 @@ class Progress:
         if not self._bar.disable:
             self._bar.set_postfix_str(f"about {spoken(self._left.seconds())} left", refresh=False)
         self._bar.update(cells)
+        self._finished += cells
+        if self._in_lines and monotonic() - self._told >= BETWEEN_LINES:
+            self._told = monotonic()
+            left = spoken(self._left.seconds())
+            print(f"run {self._name}: {self._finished} of {self._cells} cells, about {left} left", file=sys.stderr, flush=True)
 
     def __enter__(self) -> Progress:
         return self

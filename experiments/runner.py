@@ -13,6 +13,7 @@ from pandas.api.types import infer_dtype
 
 from ..algorithms.arguments import reject
 from .cells import StudyCell
+from .cells.facts import FACTS
 from .dispatch import OtherEnvironmentError, Pool, WorkersLostError, cluster, part_of, processes, run_preparation, run_task, tasks
 from .names import did_you_mean
 from .progress import Progress, StoppedError
@@ -20,6 +21,8 @@ from .store import Store, environment, provenance, write_table
 
 KEY = ["study", "sweep", "calibration", "layer", "mismatch", "algorithm", "form", "rounding", "bits", "steps", "alphabet", "ordering",
        "damping", "seed", "draws", "record", "claim", "failure_probability", "level"]  # fmt: skip
+VERDICT = ("outcome", "advice", "ratio", "measured_sum", "bound_sum", "interval_low", "interval_high")
+TEXTS = ("outcome", "advice", "claim", "record", "layer")  # columns of text, where no row has any
 FAILED = "failed"  # the `record` of a row that stands for a cell without rows
 PREPARATION = "preparation"
 
@@ -32,7 +35,12 @@ class Failure:
     error: str
 
     def __str__(self):
-        return f"{self.cell} — {' '.join(self.error.split())}"
+        return f"{self.cell} — {self.reason}"
+
+    @property
+    def reason(self) -> str:
+        """The error on one line."""
+        return " ".join(self.error.split())
 
 
 @dataclass(frozen=True)
@@ -110,6 +118,20 @@ def merge(study, table: str | Path, stores: Iterable[str | Path]) -> Summary:
     return Summary(Path(table), len(rows), len(rows), 0, ())
 
 
+def listed(failures: Iterable[Failure]) -> list[str]:
+    """One sentence per error: where it came up, or in how many cells and which was the first.
+
+    >>> listed([Failure("damping 0", "ValueError: x"), Failure("damping 1", "ValueError: x"), Failure("damping 2", "KeyError: 'y'")])
+    ['failed in 2 cells: ValueError: x, first: damping 0', "failed: damping 2 — KeyError: 'y'"]
+    """
+    alike: dict[tuple[str, str], list[Failure]] = {}
+    for failure in failures:
+        what = f"{PREPARATION}s" if failure.cell.startswith(PREPARATION) else "cells"
+        alike.setdefault((failure.reason, what), []).append(failure)
+    return [f"failed in {len(group)} {what}: {reason}, first: {group[0].cell}" if len(group) > 1 else f"failed: {group[0]}"
+            for (reason, what), group in alike.items()]
+
+
 def one_sweep(study, sweep: str):
     """A study of one of its sweeps, named after both.
 
@@ -133,9 +155,9 @@ def tidy(rows: list[dict]) -> pd.DataFrame:
             frame[column] = frame[column].astype("string").fillna("")
         elif kind in ("mixed", "mixed-integer"):  # text beside numbers
             frame[column] = frame[column].map(str, na_action="ignore").astype("string").fillna("")
-    for column in KEY:
+    for column in (*KEY, *VERDICT, *FACTS):
         if column not in frame:
-            frame[column] = float("nan")
+            frame[column] = "" if column in TEXTS else float("nan")
     order = [*KEY, *sorted(set(frame.columns) - set(KEY))]
     return frame[order].sort_values(KEY, kind="stable", ignore_index=True)
 

@@ -129,7 +129,7 @@ def read_study(path: str | Path) -> Study:
     shown = str(path)
     source = resources.files("provable_ptq.experiments.studies") / f"{shown}.toml" if shown in SHIPPED else Path(path)
     if not source.is_file():
-        raise reject("study", shown, "a TOML file or a shipped study: " + ", ".join(SHIPPED))
+        raise reject("study", shown, "a TOML file or a shipped study: " + ", ".join(SHIPPED) + did_you_mean(shown, SHIPPED))
     written = source.read_bytes()
     try:
         content = tomllib.loads(written.decode("utf-8"))
@@ -280,6 +280,8 @@ class _Reader:
     def fits(self, where: str, read: dict, calibration: str, parameters: dict) -> None:
         """Refuse a mismatch that the calibration has no network for, and searches for the optimum of too many features."""
         for mismatch in read["mismatch"]:
+            if mismatch == "deployed" and "deployed" not in parameters:
+                raise self.refuse(f"{where}: mismatch", mismatch, f"a calibration table with the key 'deployed' ({calibration} has none)")
             try:
                 check_mismatch(f"{where}: mismatch", mismatch, parameters["kind"])
             except InvalidArgumentError as error:

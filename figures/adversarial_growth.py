@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from .style import (
     ROUNDINGS,
     Look,
+    NothingToDrawError,
     dots,
     draw_bound,
     draw_measured,
@@ -18,6 +19,7 @@ from .style import (
     plain_log_ticks,
     rows_of,
     styled,
+    with_columns,
 )
 
 SWEEP = "growth"
@@ -41,9 +43,9 @@ def draw(table: pd.DataFrame) -> Figure:
     """Draw the sweep `growth` of a results table.
 
     Raises:
-        NothingToDrawError: the table has no such sweep.
+        NothingToDrawError: the table holds no run of it with a level.
     """
-    rows = rows_of(table, SWEEP).sort_values("features")
+    rows = _runs(table)
     looks = looks_among(ROUNDINGS, rows["rounding"])
     figure, all_axes, corner = panels_and_legend(len(PANELS))
     for axes, (title, columns) in zip(all_axes, PANELS.items(), strict=True):
@@ -51,6 +53,16 @@ def draw(table: pd.DataFrame) -> Figure:
         axes.set_title(title)
     _legend(corner, looks)
     return figure
+
+
+def _runs(table: pd.DataFrame) -> pd.DataFrame:
+    """The runs of which all is known that is shown, from the smallest."""
+    shown = [column for measured, proven, _ in PANELS.values() for column in (measured, proven)]
+    rows = with_columns(rows_of(table, SWEEP), shown)
+    runs = rows[(rows["record"] == "run") & rows[shown].notna().all(axis=1)]
+    if runs.empty:
+        raise NothingToDrawError(f"no run of the sweep {SWEEP!r} has errors, codes and levels")
+    return runs.sort_values("features")
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, looks: dict[str, Look], measured: str, proven: str, label: str) -> None:

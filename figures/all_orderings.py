@@ -17,6 +17,7 @@ from .style import (
     PANEL_HEIGHT,
     SKY,
     Look,
+    NothingToDrawError,
     by_calibration,
     dots,
     draw_bound,
@@ -47,9 +48,9 @@ def draw(table: pd.DataFrame) -> Figure:
     """Draw the sweep `permutations` of a results table.
 
     Raises:
-        NothingToDrawError: the table holds no ordering of it with a positive floor.
+        NothingToDrawError: the table holds no matrix of it with all orderings and a positive floor.
     """
-    rows = relative_to_floor(rows_of(table, SWEEP))
+    rows = _of_all_orderings(relative_to_floor(rows_of(table, SWEEP)))
     rows = rows.assign(kind=kinds(rows["ordering"]))
     panels, looks = by_calibration(rows), looks_in(rows.loc[rows["record"] == "run", "kind"])
     columns = min(3, len(panels))
@@ -64,6 +65,14 @@ def draw(table: pd.DataFrame) -> Figure:
     figure.supylabel("damped error, relative to the order floor", fontsize=8)
     _legend(figure, looks)
     return figure
+
+
+def _of_all_orderings(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the matrices that were run under every ordering, not under named ones only."""
+    every = (rows["record"] == "permutation").groupby([rows["calibration"], rows["layer"]]).transform("any")
+    if not every.any():
+        raise NothingToDrawError(f"no matrix of the sweep {SWEEP!r} was run under all orderings")
+    return rows[every]
 
 
 def _panel(axes: Axes, title: str, group: pd.DataFrame, looks: dict[str, Look]) -> None:

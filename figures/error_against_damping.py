@@ -15,6 +15,7 @@ from .style import (
     NothingToDrawError,
     by_calibration,
     dots,
+    dots_in_words,
     draw_bound,
     draw_measured,
     guaranteed_runs,
@@ -88,14 +89,9 @@ def _tag(look: Look) -> dict[str, object]:
 def _legend(corner: Axes, runs: pd.DataFrame) -> None:
     looks = looks_in(runs["kind"])
     handles = [(key(linestyle=look.line, **_tag(look)), key(**dots(look))) for look in looks.values()]
+    measured = dots_in_words(runs, ["calibration", "layer", "kind", "share"], "bar")
     corner.legend(
         [*handles, Patch(**BAND)], [*(look.label for look in looks.values()), "undamped error:\nall orderings and runs"],
-        title=f"line: proven bound\ndot: measured, mean over {_count(runs)}\nbar: smallest to largest run", alignment="left",
+        title=f"line: proven bound\n{measured}", alignment="left",
         handler_map={tuple: HandlerTuple(ndivide=None, pad=0.6)}, handlelength=5, loc="center left",
     )  # fmt: skip
-
-
-def _count(runs: pd.DataFrame) -> str:
-    counts = runs.groupby(["calibration", "layer", "kind", "share"]).size()
-    low, high = counts.min(), counts.max()
-    return f"{low} to {high} runs" if low < high else f"{high} runs" if high > 1 else "1 run"

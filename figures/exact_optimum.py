@@ -15,13 +15,13 @@ from .style import (
     NothingToDrawError,
     bars_and_dots,
     dots,
+    dots_in_words,
     key,
     looks_among,
     methods,
     panels_and_legend,
     plain_log_ticks,
     rows_of,
-    run_count,
     styled,
 )
 
@@ -44,7 +44,7 @@ def draw(table: pd.DataFrame) -> Figure:
     """Draw the sweep `optimum` of a results table: one panel for matched inputs, one for each mismatch.
 
     Raises:
-        NothingToDrawError: the table holds no run of it with the exact optimum of every neuron and nearest rounding.
+        NothingToDrawError: the table holds no run of it with the exact optimum of every neuron, not zero, and nearest rounding.
     """
     runs = _relative(table)
     mismatches = sorted(runs["mismatch"].unique(), key=lambda name: (name != MATCHED, name))
@@ -61,7 +61,8 @@ def _relative(table: pd.DataFrame) -> pd.DataFrame:
     """The runs with an exact optimum; errors, bounds and guarantees relative to it. On matched inputs Qronos is OPTQ, shown once."""
     rows = rows_of(table, SWEEP)
     rows = rows.assign(method=methods(rows))
-    covered = (rows["rounding"] == "nearest") & (rows["saturated_share"] == 0) & (rows["optimum_decided"] == 1)
+    decided = (rows["optimum_decided"] == 1) & (rows["optimum_error"] > 0)
+    covered = (rows["rounding"] == "nearest") & (rows["saturated_share"] == 0) & decided
     runs = rows[(rows["record"] == "run") & covered & ((rows["mismatch"] != MATCHED) | (rows["method"] == "optq"))]
     if runs.empty:
         raise NothingToDrawError(f"no run of the sweep {SWEEP!r} has an exact optimum and nearest rounding")
@@ -85,7 +86,7 @@ def _panel(axes: Axes, group: pd.DataFrame) -> None:
     places = np.arange(len(guarantee))
     axes.hlines(guarantee, places - 0.3, places + 0.3, **GUARANTEE_BAR, zorder=3, gid="guarantee")
     bars_and_dots(axes, group, guarantee.index, looks_among(METHODS, group["method"]), width=0.7)
-    axes.set_xticks(places, guarantee.index)
+    axes.set_xticks(places, [f"{features:g}" for features in guarantee.index])
     axes.set(yscale="log")
     plain_log_ticks(axes.yaxis, TICKS)
 
@@ -95,6 +96,5 @@ def _legend(corner: Axes, runs: pd.DataFrame) -> None:
     if runs["guarantee"].notna().any():
         entries += [("OPTQ's guarantee\nrelative to the optimum", key(**GUARANTEE_BAR))]
     labels, handles = zip(*entries, ("exact optimum", key(**OPTIMUM)), strict=True)
-    count = run_count(runs, ["features", "mismatch", "method"])
-    title = f"black: proven bound\ndot: measured, mean over {count}\ncoloured bar: smallest to largest run"
+    title = f"black: proven bound\n{dots_in_words(runs, ['features', 'mismatch', 'method'])}"
     corner.legend(handles, labels, title=title, alignment="left", loc="center left")

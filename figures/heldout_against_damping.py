@@ -106,7 +106,8 @@ def _typical_and_worst(runs: pd.DataFrame) -> pd.DataFrame:
 def _chosen(runs: pd.DataFrame, rule: str) -> pd.DataFrame:
     """The run of each curve whose damping a rule of RULES chooses."""
     if rule == PREDICTED:
-        return runs.loc[runs.groupby(CURVE)["predicted"].idxmin()]
+        predicted = runs[runs["predicted"].notna()]
+        return predicted.loc[predicted.groupby(CURVE)["predicted"].idxmin()]
     return runs[runs["damping"] == rule]
 
 

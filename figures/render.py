@@ -26,7 +26,7 @@ from . import (
     tightness,
     transformer_layers,
 )
-from .style import NothingToDrawError, save
+from .style import NothingToDrawError, discard, save
 
 RENDERED = Path(__file__).parent / "rendered"
 
@@ -41,7 +41,7 @@ class Entry:
 
 
 class Rendered(NamedTuple):
-    """The files that were written, and a note for each figure that was left out."""
+    """The files that were written, and notes on the figures that were left out."""
 
     paths: list[Path]
     notes: list[str]
@@ -57,22 +57,36 @@ FIGURES = {module.__name__.rpartition(".")[2]: Entry(module.draw, module.CAPTION
 def render(table: str | Path, folder: str | Path = RENDERED, progress: bool = True) -> Rendered:
     """Draw every figure that the table has rows for; the same table gives the same bytes.
 
+    Pictures of the other figures are deleted from the folder: they would show another table.
+
     Arguments:
         table: a Parquet table written by `provable-ptq run`.
         folder: where the files go.
         progress: whether to show a progress bar.
 
     Returns:
-        The paths, PNG and PDF of each figure, and a note for each figure whose rows are missing from the table.
+        The paths, PNG and PDF of each figure, a note for each figure that cannot be drawn from the runs of its sweep, and one
+        note for all figures whose sweeps the table does not have.
 
     Raises:
         InvalidArgumentError: no such table.
     """
     rows, _ = read_table(table)
-    paths, notes = [], []
+    sweeps = set(rows["sweep"])
+    paths, notes, absent = [], [], 0
     for name, entry in tqdm(FIGURES.items(), desc="figures", unit="figure", disable=not progress):
         try:
             paths += save(entry.draw(rows), folder, name)
         except NothingToDrawError as missing:
-            notes.append(f"figure {name!r} left out: {missing}")
-    return Rendered(paths, notes)
+            discard(folder, name)
+            if entry.sweep in sweeps:
+                notes.append(f"figure {name!r} left out: {missing}")
+            else:
+                absent += 1
+    return Rendered(paths, notes + _absent(absent))
+
+
+def _absent(count: int) -> list[str]:
+    if count < 2:
+        return ["1 figure left out: its sweep is not in the table"] * count
+    return [f"{count} figures left out: their sweeps are not in the table"]

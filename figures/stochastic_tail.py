@@ -22,6 +22,7 @@ from .style import (
     plain_log_ticks,
     rows_of,
     styled,
+    with_columns,
 )
 
 SWEEP = "tail"
@@ -51,7 +52,7 @@ def draw(table: pd.DataFrame) -> Figure:
     Raises:
         NothingToDrawError: the table holds no cell of it with the row-wise level at p = 0.05, the unit of the figure.
     """
-    rows = _in_units(rows_of(table, SWEEP))
+    rows = _in_units(with_columns(rows_of(table, SWEEP), ["deterministic_level"]))
     panels = by_calibration(rows)
     figure, all_axes, corner = panels_and_legend(len(panels))
     for axes, (title, group) in zip(all_axes, panels, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -116,11 +117,22 @@ def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
     """Write `name.png` (300 dpi) and `name.pdf` (embedded TrueType), without dates or program names: same figure, same bytes."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
+    png, pdf = _files(folder, name)
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of the date in matplotlib's own font
     with mpl.style.context(("default", RC)):
         figure.savefig(png, metadata={"Software": None})
         figure.savefig(pdf, metadata={"Creator": None, "Producer": None, "CreationDate": None})
     return [png, pdf]
+
+
+def discard(folder: str | Path, name: str) -> None:
+    """Delete what `save` wrote, if anything."""
+    for path in _files(folder, name):
+        path.unlink(missing_ok=True)
+
+
+def _files(folder: str | Path, name: str) -> list[Path]:
+    return [Path(folder) / f"{name}.{kind}" for kind in ("png", "pdf")]
 
 
 def rows_of(table: pd.DataFrame, sweep: str) -> pd.DataFrame:
@@ -135,14 +147,18 @@ def rows_of(table: pd.DataFrame, sweep: str) -> pd.DataFrame:
     return rows
 
 
+def with_columns(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """The rows with all of these columns, NaN where the table has none: a fact that no row has makes no column."""
+    return rows.reindex(columns=rows.columns.union(names, sort=False))
+
+
 def guaranteed_runs(table: pd.DataFrame, sweep: str) -> pd.DataFrame:
     """The runs of a sweep that the bound of OPTQ covers: nearest rounding, nothing saturated, no rank deficiency.
 
     Raises:
         NothingToDrawError: the table has none.
     """
-    rows = rows_of(table, sweep)
-    rows = rows.reindex(columns=rows.columns.union(SIZES, sort=False))
+    rows = with_columns(rows_of(table, sweep), SIZES)
     covered = (rows["algorithm"] == "optq") & (rows["rounding"] == "nearest") & (rows["saturated_share"] == 0) & (rows["signal"] > 0)
     runs = rows[covered & (rows["record"] == "run")]
     if runs.empty:
@@ -204,7 +220,7 @@ def calibration_name(calibration: str, layer: str) -> str:
 
 def titled(name: str, group: pd.DataFrame) -> str:
     """A panel's title: name and size of its matrix, on two lines where one would be too long."""
-    size = f"({group['samples'].iloc[0]} × {group['features'].iloc[0]})"
+    size = f"({group['samples'].iloc[0]:g} × {group['features'].iloc[0]:g})"
     return f"{name} {size}" if len(name) + len(size) < TITLE_WIDTH else f"{name}\n{size}"
 
 
@@ -308,8 +324,17 @@ def bars_and_dots(axes: Axes, runs: pd.DataFrame, groups: pd.Index, looks: dict[
     axes.tick_params(axis="x", length=0)
 
 
-def run_count(runs: pd.DataFrame, columns: list[str]) -> str:
-    """How many runs share the values of these columns, in words: `1 run`, `3 runs`, `1 to 3 runs`."""
+def dots_in_words(runs: pd.DataFrame, columns: list[str], bar: str = "coloured bar") -> str:
+    """What a dot, and the bar on it, stands for where the runs that share the values of these columns have one dot.
+
+    >>> print(dots_in_words(pd.DataFrame({"bits": [3, 3, 4]}), ["bits"]))
+    dot: measured, mean over 1 to 2 runs
+    coloured bar: smallest to largest run
+    >>> dots_in_words(pd.DataFrame({"bits": [3, 4]}), ["bits"])
+    'dot: measured, one run each'
+    """
     counts = runs.groupby(columns).size()
     low, high = counts.min(), counts.max()
-    return f"{low} to {high} runs" if low < high else f"{high} runs" if high > 1 else "1 run"
+    if high == 1:
+        return "dot: measured, one run each"
+    return f"dot: measured, mean over {high if low == high else f'{low} to {high}'} runs\n{bar}: smallest to largest run"

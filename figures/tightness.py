@@ -24,6 +24,7 @@ from .style import (
     plain_log_ticks,
     rows_of,
     styled,
+    with_columns,
 )
 
 SWEEP = "tightness"
@@ -84,6 +85,7 @@ def _reached(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _of_study(table: pd.DataFrame) -> pd.DataFrame:
     """Of each claim: the `typical` ratio over the runs of the study (median of the medians) and the `worst` one."""
+    table = with_columns(table, ["ratio_median"])
     rows = table[(table["record"] == "claim") & (table["sweep"] != SWEEP) & (table["ratio"] > 0)]
     return rows.groupby("claim").agg(typical=("ratio_median", "median"), worst=("ratio", "max"))
 

@@ -82,4 +82,4 @@ def code_and_versions() -> dict[str, str]:
     """What of this program folded inputs depend on: its sources that make them, and the libraries that compute."""
     sources = sorted([*(ROOM / "algorithms").glob("*.py"), *Path(__file__).parent.glob("*.py")])
     digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()
-    return {"code": digest} | {library: version(library) for library in ("numpy", "scipy", "torch")}
+    return {"code": digest} | {library: version(library) for library in ("numpy", "scipy", "torch", "tokenizers", "safetensors")}

@@ -14,7 +14,7 @@ from .files import Files
 from .kind import Kind, Request
 from .layer import LayerData
 from .minilm import MiniLM
-from .mismatch import MISMATCHES, Mismatch, Noise, QuantizedLayers, parse_mismatch, with_noise
+from .mismatch import MISMATCHES, Deployed, Mismatch, Noise, QuantizedLayers, parse_mismatch, with_noise
 from .photographs import Photographs
 from .synthetic import Synthetic
 
@@ -48,14 +48,14 @@ def load_layer(name: str, parameters: Mapping[str, object], study_seed: int, see
     if len(layer_names(parameters)) != 1:
         raise reject(f"calibration.{name}.layer", parameters.get("layer"), "one layer")
     asked = parse_mismatch("mismatch", mismatch)
+    if not isinstance(asked, Deployed):
+        parameters = {key: value for key, value in parameters.items() if not key.startswith("deployed")}
     quantized = asked if isinstance(asked, QuantizedLayers) else None
     request = Request(name, parameters, study_seed, seed, quantized, None if cache is None else Path(cache))
     layer = KINDS[parameters["kind"]].load(request)
-    if isinstance(asked, Noise):
-        if layer.X_quantized is not None:
-            raise reject("mismatch", mismatch, f"'none' for the calibration table {name}, which brings its own deployed inputs")
-        return with_noise(layer, asked.size, request.rng(mismatch="noise"))
-    return layer
+    if isinstance(asked, Deployed) and layer.X_quantized is None:
+        raise reject("mismatch", mismatch, f"a calibration table that names its deployed inputs ({name} does not)")
+    return with_noise(layer, asked.size, request.rng(mismatch="noise")) if isinstance(asked, Noise) else layer
 
 
 def check_parameters(name: str, parameters: Mapping[str, object]) -> None:
@@ -167,6 +167,11 @@ def _layers_before(mismatch: str) -> QuantizedLayers | None:
     return asked if isinstance(asked, QuantizedLayers) else None
 
 
+def _offers(kind: Kind, mismatch: str) -> bool:
+    """Whether tables of a kind may be swept over this form of mismatch."""
+    return {"layers": bool(kind.layers), "deployed": "deployed" in kind.options}.get(mismatch.partition(":")[0], True)
+
+
 def describe_kinds() -> list[dict[str, object]]:
     """Every kind with its tags and keys, as JSON values: what `provable-ptq calibrations` shows.
 
@@ -177,7 +182,7 @@ def describe_kinds() -> list[dict[str, object]]:
     return [
         {
             "kind": kind.name, "description": kind.description, "tags": list(kind.tags), "layers": list(kind.layers),
-            "mismatches": list(MISMATCHES if kind.layers else MISMATCHES[:2]),
+            "mismatches": [mismatch for mismatch in MISMATCHES if _offers(kind, mismatch)],
             "keys": {key: {"accepted": option.accepted, "default": option.default} for key, option in kind.options.items()},
         }
         for kind in KINDS.values()

@@ -10,7 +10,7 @@ from ...algorithms.arguments import InvalidArgumentError, reject
 from ..names import did_you_mean
 from .layer import LayerData
 
-MISMATCHES = ("none", "noise:SIZE", "layers:BITS", "layers:BITS:ACTIVATION_BITS")
+MISMATCHES = ("none", "noise:SIZE", "layers:BITS", "layers:BITS:ACTIVATION_BITS", "deployed")
 BITS = range(2, 17)
 
 
@@ -29,7 +29,12 @@ class QuantizedLayers:
     activation_bits: int | None = None
 
 
-Mismatch = Noise | QuantizedLayers
+@dataclass(frozen=True)
+class Deployed:
+    """The deployed inputs that the calibration table itself names."""
+
+
+Mismatch = Noise | QuantizedLayers | Deployed
 
 
 def parse_mismatch(name: str, value: object) -> Mismatch | None:
@@ -44,6 +49,8 @@ def parse_mismatch(name: str, value: object) -> Mismatch | None:
     head, *numbers = value.split(":") if isinstance(value, str) else ("",)
     if head == "none" and not numbers:
         return None
+    if head == "deployed" and not numbers:
+        return Deployed()
     try:
         if head == "noise" and len(numbers) == 1:
             return Noise(_size(numbers[0]))

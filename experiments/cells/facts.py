@@ -22,6 +22,13 @@ from ...bounds.mismatch.projection import mismatch_outputs, target, unexplained_
 from ...bounds.predictions.high_resolution import second_moments
 from ...bounds.stochastic.sto_optq_alphabet import alphabet_levels
 
+FACTS = (
+    "absolute_damping", "mean_diagonal", "condition", "pivot_square_sum", "order_floor", "rate_floor", "step_square_sum", "signal",
+    "reconstruction", "ridge", "damped_error", "damped_bound", "damped_predicted", "rtn_reconstruction", "rtn_damped_error",
+    "saturated_share", "unsaturated_neurons", "largest_code", "largest_weight_code", "sufficient_code", "likely_code", "heldout_signal",
+    "heldout_error", "heldout_predicted", "heldout_rtn_error", "original_signal", "mismatch_error", "deployed_error",
+    "deployed_damped_error", "deployed_bounded", "deployed_bound", "optimum_error", "optimum_decided",
+)  # fmt: skip
 DEPLOYED_CLAIM = {"optq": "optq-mismatch", "qronos": "qronos-l2", "gpfq": "gpfq-mismatch"}
 VARIANCES = {"nearest": 12, "stochastic": 6}  # a uniform error on a step, and the mean of a stochastic one, are step^2 over these
 
@@ -36,7 +43,9 @@ def run_facts(problem: Problem, X_validation: np.ndarray | None, optimum: bool) 
     """
     matrix = _of_factorization(problem)
     rtn = round_to_nearest(problem.W, problem.grid)
-    facts = matrix | _of_errors(problem, rtn) | _of_alphabet(problem) | {"rate_floor": _rate_floor(problem, matrix["order_floor"])}
+    facts = matrix | _of_errors(problem, rtn) | {"rate_floor": _rate_floor(problem, matrix["order_floor"])}
+    if problem.algorithm == "optq":
+        facts |= _of_alphabet(problem)
     if X_validation is not None:
         facts |= _heldout(problem, X_validation, rtn)
     if problem.X_quantized is not None:

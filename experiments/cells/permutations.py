@@ -51,14 +51,14 @@ class PermutationsCell:
         with threadpool_limits(limits=1):
             layer = load_layer(self.calibration, dict(self.parameters), self.study_seed, 0, cache=cache)
             source = RowSource.of(layer.X)
+            source.samples = layer.m
             grid = Grid(Grid.for_weights(layer.W, self.bits).step)
             rows = [{"record": "run", "ordering": name} | _errors(source.factorize(self.damping, name), layer, grid) for name in NAMED]
             for order in itertools.permutations(range(layer.X.shape[1])):
                 f = source.factorize(self.damping, np.array(order))
                 rows.append({"record": "permutation", "ordering": "-".join(map(str, order))} | _errors(f, layer, grid))
-        m, N = layer.X.shape
         shared = axes(study=self.study, sweep=SWEEP, calibration=self.calibration, damping=str(self.damping), bits=self.bits,
-                      samples=m, features=N, neurons=layer.W.shape[1])
+                      samples=layer.m, features=layer.W.shape[0], neurons=layer.W.shape[1])
         return [shared | row for row in rows], dict(layer.files)
 
 

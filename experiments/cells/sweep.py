@@ -92,7 +92,8 @@ class SweepCell:
                 rows = [{"record": "run", "outcome": Outcome.NOT_APPLICABLE.value, "advice": str(error)}]
             else:
                 rows = _drawn_rows(self, views, chosen) if self.draws else _run_rows(self, views, chosen)
-            return [self._axes(layer) | row for row in rows], dict(layer.files)
+            axes = self._axes(layer)
+            return [axes | row for row in rows], dict(layer.files)
 
     def _axes(self, layer: LayerData) -> dict:
         axes = {name: value for name, value in asdict(self).items() if name not in NOT_COLUMNS}

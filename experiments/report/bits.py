@@ -16,12 +16,14 @@ def bits(rows: pd.DataFrame, show) -> Section:
         return NOTHING
     made = made.assign(share=made["absolute_damping"] / made["mean_diagonal"])
     nearest, stochastic = (made[made["rounding"] == rounding].sort_values("share") for rounding in ("nearest", "stochastic"))
+    if nearest.empty:
+        return NOTHING
     extra = bits_for(nearest["sufficient_code"]) - bits_for(nearest["largest_code"])
     low, high = nearest[nearest["share"] < 1e-5], nearest[nearest["share"] > 0.5]
+    from_to = _from_smallest_to_largest(low, high)
     answer = (f"**Bits**: the alphabet that provably suffices (`optq-alphabet`) is {span(extra)} bits wider than the one that nearest "
-              f"rounding used; damping narrows it.")
-    more = f""" At the smallest λ {span(bits_for(low["sufficient_code"]))} bits suffice for a 4-bit step, at the largest
-{span(bits_for(high["sufficient_code"]))}.""" if len(low) and len(high) else ""
+              f"rounding used{'; ' + from_to if from_to else ''}.")
+    more = f" Here {from_to}." if from_to else ""
     text = paragraphs(
         f"""OPTQ changes weights before it rounds them, so codes leave the range of the original weights, and a finite alphabet can
 saturate, which voids every guarantee. `optq-alphabet` bounds that drift by the row sums of $|M|$: **a sufficient number of bits,
@@ -32,6 +34,13 @@ under stochastic rounding (`sto-optq-alphabet`).""",
         _saturation(rows),
     )
     return Section("Which alphabet: how many bits suffice?", answer, text)
+
+
+def _from_smallest_to_largest(low: pd.DataFrame, high: pd.DataFrame) -> str:
+    if low.empty or high.empty:
+        return ""
+    first, last = (span(bits_for(runs_there["sufficient_code"])) for runs_there in (low, high))
+    return f"for a 4-bit step {first} bits suffice at the smallest λ, {last} at the largest"
 
 
 def bits_for(code: pd.Series) -> pd.Series:

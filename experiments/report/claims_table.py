@@ -29,11 +29,11 @@ def claims_table(rows: pd.DataFrame) -> str:
         lines.append([f"`{claim.id}`", statement, claim.origin.value, tested, _worst(claim.kind, applied), outcome])
     return f"""## Claims
 
-*Origin*: **paper** is arXiv 2508.04853, **classical** was known before, **ours** is proved by this project. *Worst* is the largest
-measured/bound over all verdicts (lower bounds: bound/measured; identities: relative residual; probabilities: at the (1 − p)-quantile;
-predictions: measured/predicted, never a violation). *Undecided*: float64 or the draws do not suffice to support the statement at 99 %;
-nothing speaks against it. ∞-norm claims on the transformer are evaluated on a fixed subset of 1,024 of its rows, m being their number:
-the theorems hold for any rows.
+*Origin*: **paper** is arXiv 2508.04853, **classical** was known before, **ours** is proved by this project (or by whoever wrote a claim of
+their own). *Worst* is the largest measured/bound over all verdicts, in the claim's own unit, squared for squared errors (lower bounds:
+bound/measured; identities: relative residual; probabilities: at the (1 − p)-quantile; predictions: measured/predicted, never a
+violation). *Undecided*: float64 or the draws do not suffice to support the statement at 99 %; nothing speaks against it. ∞-norm claims on
+matrices of more than 4,096 samples are evaluated on a fixed subset of 1,024 rows, m being their number: the theorems hold for any rows.
 
 {markdown_table(HEADER, lines)}"""
 

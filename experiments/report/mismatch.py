@@ -14,14 +14,15 @@ TYPICAL = ("noise:0.1", "layers:4", "layers:4:8")  # what the table shows at fir
 def mismatch(rows: pd.DataFrame, show) -> Section:
     """The section; `show(name)` is the Markdown of a figure."""
     made = runs(rows, "mismatch")
-    if made.empty:
-        return NOTHING
+    made = made[made["mismatch_error"] > 0]
     made = made.assign(
         program=[PROGRAMS.get((a, f if a == "qronos" else ""), a) for a, f in zip(made["algorithm"], made["form"], strict=True)],
         size=norm_ratio(made["mismatch_error"], made["original_signal"]),
         error=norm_ratio(made["deployed_error"], made["original_signal"]),
         bound=norm_ratio(made["deployed_bound"], made["original_signal"]),
     )
+    if not {"OPTQ", "Qronos", "projected Qronos"} <= set(made["program"]):
+        return NOTHING
     by = made.groupby([*LAYER, "mismatch", "program"])[["size", "error", "bound"]].mean().unstack()
     error, bound, size = by["error"], by["bound"], by["size"]["OPTQ"]
     gain = error["OPTQ"] / error["projected Qronos"]

@@ -7,13 +7,14 @@ import pandas as pd
 
 from ...bounds.predictions.rate_distortion_floor import GAP_IN_BITS
 from .table import LAYER, layer_name, norm_ratio, runs
-from .words import NOTHING, Section, markdown_table, number, paragraphs
+from .words import NOTHING, Section, markdown_table, number, paragraphs, percent, span
 
 
 def optimality(rows: pd.DataFrame, show) -> Section:
     """The section; `show(name)` is the Markdown of a figure."""
     made = runs(rows, "optimum")
-    if made.empty:
+    made = made[made["optimum_error"] > 0]
+    if not ((made["mismatch"] == "none") & (made["algorithm"] == "optq")).any():
         return NOTHING
     reached = made["deployed_damped_error"].fillna(made["damped_error"])
     qronos = np.where(made["form"] == "projected", "projected Qronos", "Qronos")
@@ -21,8 +22,8 @@ def optimality(rows: pd.DataFrame, show) -> Section:
     by = made.groupby(["mismatch", "program", "features"])["ratio"].mean().unstack()
     matched = by.loc[("none", "OPTQ")]
     text = paragraphs(
-        f"""For small N the best grid point can be found exactly (a closest vector problem). **OPTQ in min-pivot order is nearly
-optimal**: at N = {int(matched.index.max())} its damped error is {number(matched.iloc[-1])} times the optimum's, where `optq-near-optimal`
+        f"""For small N the best grid point can be found exactly (a closest vector problem). **OPTQ comes close to it**: at
+N = {int(matched.index.max())} its damped error is {number(matched.iloc[-1])} times the optimum's, where `optq-near-optimal`
 guarantees only the factor γ.{_mismatched(by)}""",
         markdown_table(["inputs", "program", *(f"N = {int(size)}" for size in by.columns)],
                        [["matched" if kind == "none" else f"mismatched, {kind}", program, *(number(value) for value in row)]
@@ -31,18 +32,27 @@ guarantees only the factor γ.{_mismatched(by)}""",
         _limit(rows),
         show("rate_distortion"),
     )
-    answer = f"**Room above the best grid point**: {number(100 * (matched.iloc[-1] - 1))} % in the error at N = {int(matched.index.max())}."
+    above = percent(matched.iloc[-1] - 1)
+    answer = (f"**Room for better methods**: at N = {int(matched.index.max())} OPTQ's damped error is on average {above} above that of "
+              f"the best grid point{_best_gap(rows)}.")
     return Section("How much better could any method be?", answer, text)
 
 
 def _mismatched(by: pd.DataFrame) -> str:
     """How close OPTQ and projected Qronos come to the optimum of the deployed error, at the largest size."""
     found = [(kind, by.loc[(kind, "OPTQ")].iloc[-1], by.loc[(kind, "projected Qronos")].iloc[-1])
-             for kind in by.index.get_level_values(0).unique() if kind != "none"]
+             for kind in by.index.get_level_values(0).unique()
+             if kind != "none" and {(kind, "OPTQ"), (kind, "projected Qronos")} <= set(by.index)]
     return "".join(
         f" With mismatched inputs ({kind}) OPTQ is at {number(optq)} times the optimum of the deployed error, projected Qronos at "
         f"{number(qronos)} times." for kind, optq, qronos in found
     )
+
+
+def _best_gap(rows: pd.DataFrame) -> str:
+    gaps = bits_above_limit(rows)
+    uniform = gaps[(gaps["steps"] == "uniform") & (gaps["ordering"] == "min-pivot")]["gap"]
+    return f"; one step per neuron leaves {span(uniform)} bits per weight to the rate–distortion limit" if len(uniform) else ""
 
 
 def _limit(rows: pd.DataFrame) -> str:
@@ -55,9 +65,9 @@ def _limit(rows: pd.DataFrame) -> str:
     lines = [[layer_name(*index), *(number(row[column]) for column in columns)] for index, row in by.iterrows()]
     return paragraphs(
         f"""**Rate–distortion.** How many bits per weight a method with ideal coding could save at the same damped error: the distance to
-the information-theoretic limit for Gaussian weights. Uniform quantizers stay {number(GAP_IN_BITS)} bit above it even with the best steps,
-$\\delta_j \\propto 1/d_j$ (`rate-distortion-floor`, a prediction). What one step per neuron loses beyond that is the unevenness of the
-pivots.""",
+the information-theoretic limit for Gaussian weights. Uniform quantizers are predicted to stay {number(GAP_IN_BITS)} bit above it even with
+the best steps, $\\delta_j \\propto 1/d_j$ (`rate-distortion-floor`, a prediction). What one step per neuron loses beyond that is
+the unevenness of the pivots.""",
         markdown_table(["calibration", *(f"{steps} steps, {ordering}" for steps, ordering in columns)], lines),
     )
 

@@ -25,8 +25,18 @@ SOFTWARE = """@software{{provable_ptq,
 }}"""
 
 
+MADE_BY = {"paper": "`make reproduce`", "quick": "`make quick`"}
+
+
+def command(study: str) -> str:
+    """What makes the report of a study."""
+    return MADE_BY.get(study, "`provable-ptq report`")
+
+
 def traceability(rows: pd.DataFrame, made: dict, pictures: list[Picture], table: str) -> str:
     """The section: one line per sweep, with the figures that are drawn from it."""
+    shipped = made["study"] in MADE_BY
+    study = f"`experiments/studies/{made['study']}.toml`" if shipped else f"the study `{made['study']}`"
     drawn: dict[str, list[str]] = {}
     for picture in pictures:
         drawn.setdefault(picture.sweep, []).append(picture.name)
@@ -37,13 +47,13 @@ def traceability(rows: pd.DataFrame, made: dict, pictures: list[Picture], table:
         seeds = int(group["seed"].max()) + 1
         repetitions = "0" if seeds == 1 else f"0 to {seeds - 1}"
         matrices = count(len(group[["calibration", "layer"]].drop_duplicates()), "matrix", "matrices")
-        command = f"`provable-ptq run {made['study']} --sweep {sweep}`"
-        lines.append([f"`{section}`", command, matrices, f"{len(group):,}", repetitions, figures])
+        run = f"`provable-ptq run {made['study'] if shipped else 'STUDY'} --sweep {sweep}`"
+        lines.append([f"`{section}`", run, matrices, f"{len(group):,}", repetitions, figures])
     header = ["section of the study", "command", "on", "rows", "repetitions (seed)", "figures, drawn by `figures/NAME.py`"]
     return f"""## Where every number comes from
 
 Every number above is computed from [{table}]({table}) by `experiments/report/`, every figure by the file of its name. The key columns of
-a row name one cell of `experiments/studies/{made["study"]}.toml`; `--sweep` runs one section of it. Data are drawn from a hash of the
+a row name one cell of {study}; `--sweep` runs one section of it. Data are drawn from a hash of the
 study's seed ({made["seed"]}), the calibration's name and the repetition, stochastic rounding from another hash of the same.
 
 {markdown_table(header, lines)}"""
@@ -52,13 +62,14 @@ study's seed ({made["seed"]}), the calibration's name and the repetition, stocha
 def provenance(made: dict) -> str:
     """The section on what made the table."""
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
-    study = f"experiments/studies/{made['study']}.toml"
-    digests = {"sources and shipped data of `algorithms/`, `bounds/`, `experiments/`": made["code"], f"`{study}`": made["study_sha256"]}
+    digests = {"sources and shipped data of `algorithms/`, `bounds/`, `experiments/`": made["code"],
+               f"the file of study `{made['study']}`": made["study_sha256"]}
+    digests |= {f"claims file `{name}`": digest for name, digest in made["claims_files"].items()}
     digests |= {f"input `{name}`": digest for name, digest in made["inputs"].items()}
     lines = [[name, f"`{digest}`"] for name, digest in digests.items()]
     return f"""## How this was made
 
-By `make reproduce`. The same study gives the same bytes on one machine, whatever the number of workers and however often it was
+By {command(made["study"])}. The same study gives the same bytes on one machine, whatever the number of workers and however often it was
 interrupted; across machines the printed digits agree up to differences in the linear algebra library. Versions, pinned in
 `constraints.txt`: {versions}.
 

@@ -48,11 +48,13 @@ def percent(share: float) -> str:
 
 
 def span(values: pd.Series, write=number) -> str:
-    """Smallest to largest value; one number where they print alike.
+    """Smallest to largest value; one number where they print alike, nothing where there is none.
 
     >>> span(pd.Series([0.5, 0.25])), span(pd.Series([1.0, 1.0]))
     ('0.25 to 0.5', '1')
     """
+    if not len(values):
+        return ""
     low, high = write(float(np.min(values))), write(float(np.max(values)))
     return low if low == high else f"{low} to {high}"
 

@@ -252,3 +252,32 @@ def test_a_file_without_claims_and_no_file_are_refused(registry, tmp_path):
         load_claims(tmp_path / "none.py")
     with pytest.raises(InvalidArgumentError, match=r"claims file = .* a Python file"):
         load_claims(tmp_path)
+    text = tmp_path / "claims.txt"
+    text.write_text("x = 1\n", encoding="utf-8")
+    with pytest.raises(InvalidArgumentError, match=r"claims file = .* a Python file"):
+        load_claims(text)
+
+
+@pytest.mark.parametrize(("source", "said"), [
+    ("x = 1\ny = (\n", "(line 2: SyntaxError: '(' was never closed)"),
+    ("x = 1\n\nx.y\n", "(line 3: AttributeError: 'int' object has no attribute 'y')"),
+    ("import json\njson.loads('{')\n", "(line 2: JSONDecodeError: Expecting property name"),
+    ("raise RuntimeError('one\\ntwo')\n", "(line 1: RuntimeError: one two)"),
+    ("raise RuntimeError\n", "(line 1: RuntimeError)"),
+])  # fmt: skip
+def test_a_file_that_cannot_be_imported_is_refused_with_line_and_error(registry, tmp_path, source, said):
+    path = tmp_path / "broken.py"
+    path.write_text(source, encoding="utf-8")
+    with pytest.raises(InvalidArgumentError) as refused:
+        load_claims(path)
+    assert str(refused.value).startswith(f"claims file = {str(path)!r}"[:100])
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_misspelt_claim_id_is_answered_with_the_nearest():
+    with pytest.raises(InvalidArgumentError, match=r"; did you mean 'optq-linf'\?$"):
+        select("optq-lnf")
+    with pytest.raises(InvalidArgumentError) as refused:
+        select("zzz")
+    assert "did you mean" not in str(refused.value)

@@ -6,6 +6,7 @@ from provable_ptq.algorithms import Grid, closest_vector, definitions, factorize
 from provable_ptq.bounds import Outcome, Problem
 from provable_ptq.bounds.stochastic.sto_optq_alphabet import alphabet_levels
 from provable_ptq.experiments.calibration import load_layer
+from provable_ptq.experiments.cells.facts import FACTS
 from provable_ptq.experiments.cells.permutations import NAMED, PermutationsCell
 from provable_ptq.experiments.study import read_study
 
@@ -46,6 +47,14 @@ def test_held_out_and_predicted_errors_are_those_of_the_held_out_inputs(write_st
     spread = np.square(layer.X_validation[:, f.order] @ f.M @ noise.T).sum() / len(noise)
     one = float(np.square(grid.step.ravel()).sum() / np.square(grid.step.ravel()[0]))
     assert row["heldout_predicted"] == pytest.approx(spread * one, rel=0.03)
+
+
+def test_every_fact_of_a_run_is_in_the_list_of_facts(write_study):
+    path = write_study(MISMATCHED | {"sweep.mismatch": '["none", "noise:0.3"]', "sweep.algorithm": '["optq", "qronos"]',
+                                     "sweep.optimum": "true"})
+    cell = read_study(path).cells[0]
+    found = {name for row in rows_of(path) if row["record"] == "run" for name in row} - set(cell.spec()) - {"record", "claim"}
+    assert found - {"samples", "features", "neurons"} == set(FACTS)
 
 
 def test_codes_stay_inside_the_sufficient_alphabet(write_study):
@@ -175,3 +184,17 @@ def test_named_orderings_are_among_all_of_them(permutations):
     assert {round(row["pivot_square_sum"], 9) for row in named.values()} <= sums
     natural = next(row for row in permutations if row["ordering"] == "0-1-2-3")
     assert named["natural"]["damped_error"] == pytest.approx(natural["damped_error"], rel=1e-12)
+
+
+def test_orderings_of_a_folded_matrix_know_its_samples(tmp_path, write_study):
+    rng = np.random.default_rng(1)
+    X, W = rng.standard_normal((5000, 4)), rng.standard_normal((4, 2))
+    np.save(tmp_path / "inputs.npy", X)
+    np.save(tmp_path / "weights.npy", W)
+    path = write_study({"calibration.a.kind": '"file"', "calibration.a.inputs": '"inputs.npy"', "calibration.a.weights": '"weights.npy"',
+                        "calibration.a.samples": None, "calibration.a.features": None, "calibration.a.neurons": None,
+                        "permutations.calibration": '"a"', "permutations.damping": '"george-saab"'})
+    (cell,) = (cell for cell in read_study(path).cells if isinstance(cell, PermutationsCell))
+    natural = next(row for row in cell.rows()[0] if row["ordering"] == "natural")
+    assert natural["samples"] == 5000
+    assert natural["pivot_square_sum"] == pytest.approx(float(factorize(X, "george-saab").pivots_squared.sum()), rel=1e-9)

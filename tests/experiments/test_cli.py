@@ -5,14 +5,15 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from provable_ptq.bounds import Outcome, Problem, check, claims
 from provable_ptq.bounds.claim import CHAPTERS
-from provable_ptq.experiments import cli, study
+from provable_ptq.experiments import attack_command, cli, study
 from provable_ptq.experiments.cells.sweep import SweepCell
-from provable_ptq.experiments.store import read_table
+from provable_ptq.experiments.store import read_table, write_table
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_check_prints_one_line_per_claim(command):
         assert words[1] == claims()[claim_id].origin
         assert "12" in words
         assert words[-1] == "holds"
-    assert "100%" in err
+    assert err == "", "no bar where standard error is no terminal"
 
 
 def test_check_prints_one_json_document(command):
@@ -121,8 +122,10 @@ def test_bad_input_ends_with_one_sentence(command, tmp_path, write_claims):
         (("check", "--claims", "nowhere.py"), "error: claims file = 'nowhere.py' is not accepted: a Python file that registers claims"),
         (("check", "--claims", empty), f"error: claims file = '{empty}' is not accepted: a file that registers at least one claim"),
         (("run", "papre"), "error: study = 'papre' is not accepted: a TOML file or a shipped study: paper, quick"),
-        (("figures", "paper"), f"error: table = '{Path('out/paper.parquet')}' is not accepted: a Parquet table written by"),
-        (("report", "paper"), f"error: table = '{Path('out/paper.parquet')}' is not accepted: a Parquet table written by"),
+        (("figures", "paper"), f"error: table = '{Path('out/paper.parquet')}' is not accepted: no such file; `provable-ptq run paper` "),
+        (("report", "quick", "--sweep", "bits", "--output", "here"), f"error: table = '{Path('here/quick-bits.parquet')}' is not accepted: "
+         "no such file; `provable-ptq run quick --sweep bits --output here` makes it\n"),
+        (("report", "quick", "--sweep", "bist"), "error: sweep = 'bist' is not accepted: one of "),
     ):
         status, out, err = command(*words, *(["--examples", 1, "--workers", 1] if words[0] == "check" else []))
         assert (status, out) == (2, "")
@@ -156,7 +159,7 @@ def test_run_writes_the_table_and_ends_with_0(command, write_study, tmp_path):
     status, out, err = command("run", path, "--output", "results", "--workers", 1)
     table = Path("results") / "tiny.parquet"
     assert (status, out) == (0, f"4 cells in {table}\n")
-    assert "100%" in err
+    assert err == "", "no bar where standard error is no terminal"
     rows, made = read_table(tmp_path / table)
     assert (len(rows), made["cells"]) == (12, 4)
 
@@ -175,14 +178,98 @@ def test_figures_and_report_follow_from_the_table_of_a_study(command, write_stud
     for step, words in (("run", ("--workers", 1)), ("figures", ()), ("report", ())):
         status, out, err = command(step, path, *words)
         assert status == 0, err
-    assert out == f"{Path('out/paper_results.md')}\n"
-    text = (tmp_path / "out" / "paper_results.md").read_text(encoding="utf-8")
+    assert out == f"{Path('out/tiny/paper_results.md')}\n"
+    text = (tmp_path / "out" / "tiny" / "paper_results.md").read_text(encoding="utf-8")
     assert text.startswith("# A small study\n")
     assert "`optq-identity`" in text
-    drawn = {picture.stem for picture in (tmp_path / "out" / "figures").glob("*.png")}
+    drawn = {picture.stem for picture in (tmp_path / "out" / "tiny" / "figures").glob("*.png")}
     assert drawn == {"error_against_damping"}
     assert "(figures/error_against_damping.png)" in text
     assert "stochastic_tail" not in text
+
+
+def test_two_studies_in_one_folder_do_not_show_each_others_figures(command, write_study, tmp_path):
+    both = {"sweep.claims": '["optq-l2"]', "sweep.damping": '["mean-diagonal:0.01", "mean-diagonal:0.1"]'}
+    drawn, bare = write_study(both), write_study(both | {"name": '"bare"'}, name="bare.toml")
+    for path in (drawn, bare):
+        assert command("run", path, "--workers", 1)[0] == 0
+    for words in (("figures", drawn), ("report", bare)):
+        assert command(*words)[0] == 0
+    assert "error_against_damping" not in (tmp_path / "out" / "bare" / "paper_results.md").read_text(encoding="utf-8")
+
+
+def test_one_sweep_is_drawn_and_reported_from_its_own_table(command, write_study, tmp_path):
+    changes = {"sweep.claims": '["optq-l2"]', "sweep.damping": '["mean-diagonal:0.01", "mean-diagonal:0.1"]'}
+    path = write_study(changes, '[[sweep]]\nname = "other"\ncalibration = "a"\nclaims = ["optq-l2"]\n')
+    for words in (("run", path, "--workers", 1), ("figures", path), ("report", path)):
+        status, out, err = command(*words, "--sweep", "damping")
+        assert status == 0, err
+    assert out == f"{Path('out/tiny-damping/paper_results.md')}\n"
+    assert (tmp_path / "out" / "tiny-damping" / "figures" / "error_against_damping.png").is_file()
+    assert command("report", path)[0] == 2, "the whole study was never run"
+
+
+@pytest.mark.parametrize("broken", ["violated", "failed"])
+def test_the_report_of_a_table_with_a_violation_or_a_failed_cell_ends_with_1(command, write_study, tmp_path, broken):
+    path, table = write_study({"sweep.claims": '["optq-l2"]'}), tmp_path / "out" / "tiny.parquet"
+    command("run", path, "--workers", 1)
+    assert command("report", path)[0] == 0
+    rows, made = read_table(table)
+    first = rows.index == rows.index[rows["record"] == "claim"][0]
+    changed = {"outcome": broken} if broken == "violated" else {"record": broken, "error": "ArithmeticError: no luck"}
+    for column, value in changed.items():
+        rows[column] = rows[column].where(~first, value) if column in rows else value
+    write_table(rows, made, table)
+    status, out, err = command("report", path)
+    assert (status, out) == (1, f"{Path('out/tiny/paper_results.md')}\n")
+    assert err.startswith("violated: optq-l2 in damping, a, " if broken == "violated" else "failed: damping, a, ")
+
+
+@pytest.mark.parametrize("workers", [0, -2, -100])
+@pytest.mark.parametrize("words", [("run", "quick"), ("check",), ("reproduce", "--quick")])
+def test_a_bad_number_of_workers_is_refused(command, tmp_path, words, workers):
+    status, out, err = command(*words, "--workers", workers)
+    assert (status, out) == (2, "")
+    assert err == f"error: workers = {workers} is not accepted: a number of processes from 1 on, or -1: one per core\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("wrong", "said"), [
+    ("problem.X.nonsense", ", line 10: AttributeError: 'numpy.ndarray' object has no attribute 'nonsense')"),
+    ("None", ", AttributeError: "),
+])  # fmt: skip
+def test_a_claim_of_ones_own_that_raises_is_named_with_its_error(command, write_claims, own_claims, wrong, said, workers):
+    file = write_claims(1.0)
+    source = file.read_text(encoding="utf-8")
+    file.write_text(re.sub(r"(?<=return ).*", wrong, source), encoding="utf-8")
+    status, out, err = command("check", "--claims", file, "--examples", 3, "--workers", workers)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"error: claim = 'my-claim' is not accepted: a function that can be evaluated (in {file}, ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_an_attack_on_a_claim_that_raises_names_it(command, write_claims, own_claims):
+    file = write_claims(1.0)
+    file.write_text(re.sub(r"(?<=return ).*", "1 / 0", file.read_text(encoding="utf-8")), encoding="utf-8")
+    status, out, err = command("attack", "my-claim", "--claims", file, "--features", 2, "--samples", 2)
+    assert (status, out) == (2, "")
+    assert err == (f"error: claim = 'my-claim' is not accepted: a function that can be evaluated (in {file}, "
+                   "line 10: ZeroDivisionError: division by zero)\n")
+
+
+def test_an_attack_on_an_unknown_claim_is_refused_before_any_bar(command, monkeypatch):
+    bars = []
+    monkeypatch.setattr(attack_command, "tqdm", bars.append)
+    status, out, err = command("attack", "optq-lnf")
+    assert (status, out, bars) == (2, "", [])
+    assert err.endswith("; did you mean 'optq-linf'?\n")
+
+
+def test_the_version_is_that_of_the_package(command, root):
+    version = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert command("--version") == (0, f"provable-ptq {version}\n", "")
 
 
 def test_the_installed_command_runs_and_shows_its_commands():
@@ -218,7 +305,7 @@ def one_cell_fails(monkeypatch):
 def test_a_cell_that_fails_is_listed_and_ends_with_1(command, write_study, one_cell_fails, tmp_path):
     path = write_study({"sweep.claims": '["optq-l2"]'})
     status, out, err = command("run", path, "--workers", 1)
-    assert (status, out) == (1, f"4 cells in {Path('out/tiny.parquet')}\n")
+    assert (status, out) == (1, f"4 cells (1 failed) in {Path('out/tiny.parquet')}\n")
     (line,) = (line for line in err.splitlines() if line.startswith("failed: "))
     assert line.startswith("failed: sweep damping, calibration a, ")
     assert "ordering min-pivot, damping 0.5, seed 0" in line
@@ -226,6 +313,19 @@ def test_a_cell_that_fails_is_listed_and_ends_with_1(command, write_study, one_c
     rows, _ = read_table(tmp_path / "out" / "tiny.parquet")
     (row,) = rows[rows["record"] == "failed"].itertuples()
     assert (row.calibration, row.ordering, row.damping, row.error) == ("a", "min-pivot", "0.5", "ArithmeticError: no luck")
+
+
+def test_cells_that_fail_alike_are_told_once_with_their_number(command, write_study, monkeypatch):
+    def rows(cell, cache=None):
+        raise ArithmeticError("no luck" if cell.ordering == "natural" or cell.damping == 0.0 else "worse")
+
+    monkeypatch.setattr(SweepCell, "rows", rows)
+    status, out, err = command("run", write_study({"sweep.claims": '["optq-l2"]'}), "--workers", 1)
+    assert (status, out) == (1, f"4 cells (4 failed) in {Path('out/tiny.parquet')}\n")
+    alike, other = sorted(err.splitlines(), reverse=True, key=lambda line: "failed in" in line)
+    assert re.fullmatch(r"failed in 3 cells: ArithmeticError: no luck, first: sweep damping, .* ordering natural, damping 0\.0, .*", alike)
+    assert other.startswith("failed: sweep damping, ")
+    assert other.endswith(" — ArithmeticError: worse")
 
 
 def test_fail_fast_ends_with_one_sentence_and_no_table(command, write_study, one_cell_fails, tmp_path):

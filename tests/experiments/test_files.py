@@ -67,10 +67,13 @@ def test_every_format_and_layout_reads_the_same_layer(folder, change):
 
 def test_held_out_and_deployed_inputs_are_read_too(folder):
     np.savez(folder / "more.npz", held_out=HELD_OUT, deployed=2 * X)
-    layer = loaded(folder, held_out="more.npz:held_out", deployed="more.npz:deployed")
+    both = {"held_out": "more.npz:held_out", "deployed": "more.npz:deployed"}
+    layer = loaded(folder, "deployed", **both)
     np.testing.assert_array_equal(layer.X_validation, HELD_OUT)
     np.testing.assert_array_equal(layer.X_quantized, 2 * X)
-    assert "'none' for the calibration table mine" in refusal(folder, "noise:0.1", deployed="more.npz:deployed")
+    assert loaded(folder, **both).X_quantized is None
+    np.testing.assert_array_equal(loaded(folder, "noise:0.1", **both).X_quantized, loaded(folder, "noise:0.1").X_quantized)
+    assert "that names its deployed inputs (mine does not)" in refusal(folder, "deployed", held_out="more.npz:held_out")
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8, np.uint8])
@@ -116,7 +119,7 @@ def test_many_samples_are_folded_with_what_is_deployed_beside_them(folder, monke
     for name, array in (("many", many), ("shifted", shifted), ("later", later)):
         np.save(folder / f"{name}.npy", array) if suffix == "npy" else np.savez(folder / f"{name}.npz", array)
     monkeypatch.setattr(files_room, "BLOCK_ROWS", 700)
-    layer = loaded(folder, inputs=f"many.{suffix}", deployed=f"shifted.{suffix}", held_out=f"later.{suffix}")
+    layer = loaded(folder, "deployed", inputs=f"many.{suffix}", deployed=f"shifted.{suffix}", held_out=f"later.{suffix}")
     assert (layer.m, layer.X.shape, layer.rows.shape, layer.X_validation.shape) == (5000, (8, 4), (1024, 4), (4, 4))
     for folded, rows in ((layer.X.T @ layer.X, many.T @ many), (layer.X_quantized.T @ layer.X, shifted.T @ many),
                          (layer.X_quantized.T @ layer.X_quantized, shifted.T @ shifted),

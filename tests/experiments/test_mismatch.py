@@ -26,7 +26,7 @@ def test_the_words_and_what_they_mean(text, meaning):
 
 
 @pytest.mark.parametrize(("value", "accepted"), [
-    ("nois:0.1", "one of none, noise:SIZE, layers:BITS, layers:BITS:ACTIVATION_BITS; did you mean 'noise:SIZE'"),
+    ("nois:0.1", "one of none, noise:SIZE, layers:BITS, layers:BITS:ACTIVATION_BITS, deployed; did you mean 'noise:SIZE'"),
     ("", "one of none"), (None, "one of none"), (0.1, "one of none"), ("none:1", "one of none"), ("layers", "one of none"),
     ("layers:4:8:2", "one of none"),
     ("noise:-1", "noise:SIZE with a finite number >= 0"), ("noise:nan", "noise:SIZE with a finite"), ("noise:inf", "noise:SIZE with"),

@@ -72,8 +72,15 @@ def test_work_that_costs_nothing_is_no_error():
     assert left.seconds() == 0.0
 
 
+class Terminal(io.StringIO):
+    """A stream that a bar can be redrawn on."""
+
+    def isatty(self):
+        return True
+
+
 def test_the_bar_shows_cells_and_the_time_left(monkeypatch):
-    shown = io.StringIO()
+    shown = Terminal()
     real = progress.tqdm
     monkeypatch.setattr(progress, "tqdm", lambda **options: real(**options, file=shown, mininterval=0, ncols=100))
     with Progress("toy", 10, 6, [("preparation", 60.0)] + [("a", 60.0)] * 4, workers=2, shown=True) as bar:
@@ -83,3 +90,23 @@ def test_the_bar_shows_cells_and_the_time_left(monkeypatch):
     assert any("60%" in line and "6/10 cells" in line for line in lines)
     assert any("70%" in line and "7/10 cells" in line and "about 90 s left" not in line and "about 2 min left" in line for line in lines)
     assert "left" not in lines[-1]
+
+
+def test_without_a_terminal_there_is_a_plain_line_every_ten_seconds(monkeypatch, capsys):
+    clock = iter(np.arange(0.0, 1000.0, 3.0))
+    now = [next(clock)]
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
+    with Progress("toy", 10, 2, [("a", 3.0)] * 8, workers=1, shown=True) as lines:
+        for _ in range(8):
+            now[0] = next(clock)
+            lines.finished("a", 3.0, 3.0)
+    assert capsys.readouterr().err == "run toy: 6 of 10 cells, about 12 s left\nrun toy: 10 of 10 cells, about 1 s left\n"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e6])
+def test_nothing_is_shown_where_nothing_is_wanted(monkeypatch, capsys, seconds):
+    clock = iter([0.0, seconds, 2 * seconds, 3 * seconds])
+    monkeypatch.setattr(progress, "monotonic", lambda: next(clock))
+    with Progress("toy", 1, 0, [("a", 1.0)], workers=1, shown=False) as quiet:
+        quiet.finished("a", 1.0, 1.0)
+    assert capsys.readouterr().err == ""

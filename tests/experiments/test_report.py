@@ -18,7 +18,7 @@ from provable_ptq.experiments.store import read_table
 
 WORDS_IN_TEN_MINUTES = 2400
 MADE = {"study": "s", "title": "t", "seed": 1, "cells": 2, "code": "c" * 64, "study_sha256": "d" * 64,
-        "versions": {"numpy": "2"}, "inputs": {}}
+        "claims_files": {"mine.py": "e" * 64}, "versions": {"numpy": "2"}, "inputs": {}}
 
 
 def nothing(name):
@@ -127,6 +127,43 @@ def test_violations_and_failures_are_told_first(rows):
     few.loc[few.index[1], "record"] = "failed"
     first = render_report(few, MADE, [], "figures", "t.parquet").partition("**What was asked.**")[0]
     assert "**1 violation**, 1 cell failed" in first
+
+
+def test_a_violation_is_no_bound_that_holds(rows):
+    few = rows[rows["sweep"] == "damping"].copy()
+    few.loc[few[few["claim"] == "optq-l2"].index[0], "outcome"] = "violated"
+    summary = render_report(few, MADE, [], "figures", "t.parquet").partition("## In short")[2].partition("## ")[0]
+    assert "**A statement is violated** (`optq-l2` in damping" in summary
+    assert "bounds hold" not in summary
+
+
+def only(column, *values):
+    return lambda rows: rows[rows[column].isin(values)]
+
+
+def without(*facts):
+    return lambda rows: rows.assign(**dict.fromkeys(facts, float("nan")))
+
+
+REDUCED = {
+    "one ordering": only("ordering", "decreasing-norm"), "natural ordering": only("ordering", "natural"),
+    "OPTQ alone": only("algorithm", "optq"), "Qronos alone": only("algorithm", "qronos"),
+    "one damping": only("damping", "mean-diagonal:1e-2"), "the rules alone": only("damping", "spectral:1e-6", "george-saab"),
+    "matched inputs": only("mismatch", "none"), "nearest rounding": only("rounding", "nearest"),
+    "stochastic rounding": only("rounding", "stochastic"), "claims": only("record", "claim"), "runs": only("record", "run"),
+    "one layer": only("layer", "", "encoder.layer.0.output.dense"),
+    "no held-out inputs": without("heldout_error", "heldout_predicted", "heldout_signal", "heldout_rtn_error"),
+    "no optimum": without("optimum_error", "optimum_decided"),
+    "nothing": lambda rows: rows.head(0),
+    "failures alone": lambda rows: without("damped_error", "mismatch_error")(rows.head(9)).assign(record="failed", outcome=""),
+}
+
+
+@pytest.mark.parametrize("what", REDUCED)
+def test_a_study_with_less_in_it_has_a_report_of_what_there_is(rows, what):
+    text = render_report(REDUCED[what](rows), MADE, [], "figures", "t.parquet")
+    assert text.startswith("# t\n")
+    assert [line for line in text.splitlines() if re.search(r"\bnan\b", line)] == []
 
 
 def test_a_study_without_the_shipped_sweeps_has_a_report_of_its_claims(rows):

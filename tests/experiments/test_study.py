@@ -76,6 +76,7 @@ BAD = {
     "unknown mismatch": ({"sweep.mismatch": '"nois:0.1"'}, "sweep damping: mismatch = 'nois:0.1'", "; did you mean 'noise:SIZE'?"),
     "mismatch without its size": ({"sweep.mismatch": '"noise"'}, "sweep damping: mismatch = 'noise'", "noise:SIZE"),
     "quantized layers of no network": ({"sweep.mismatch": '"layers:4"'}, "sweep damping: mismatch = 'layers:4'", "digits"),
+    "deployed inputs of no file": ({"sweep.mismatch": '"deployed"'}, "sweep damping: mismatch = 'deployed'", "the key 'deployed'"),
     "unknown steps": ({"sweep.steps": '"unifrm"'}, "sweep damping: steps = 'unifrm'", "; did you mean 'uniform'?"),
     "inverse-pivot steps on an alphabet with ends": ({"sweep.steps": '"inverse-pivot"', "sweep.alphabet": '"finite"'},
                                                      "sweep damping: steps = 'inverse-pivot'", "infinite alphabet only"),

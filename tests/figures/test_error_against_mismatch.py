@@ -1,13 +1,18 @@
 """Error against mismatch: real small runs; every algorithm below its own bound, whichever settings are there."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from provable_ptq import experiments
 from provable_ptq.algorithms import Grid
 from provable_ptq.bounds import Problem, check
+from provable_ptq.experiments.store import read_table
 from provable_ptq.figures import error_against_mismatch
 from provable_ptq.figures.style import NothingToDrawError
 
+PAPER = Path(experiments.__file__).parent / "results" / "paper.parquet"
 AXES = {"sweep": "mismatch", "record": "run", "layer": "", "rounding": "nearest", "saturated_share": 0.0, "samples": 24, "features": 6}
 ALGORITHMS = (("optq", "alternating"), ("qronos", "alternating"), ("qronos", "projected"), ("gpfq", "alternating"))
 CLAIM = {"optq": "optq-mismatch", "qronos": "qronos-l2", "gpfq": "gpfq-mismatch"}
@@ -110,3 +115,32 @@ def test_one_kind_of_mismatch_alone_is_drawn_alone(table):
 def test_rows_that_no_bound_covers_are_refused(table, changes, said):
     with pytest.raises(NothingToDrawError, match=said):
         error_against_mismatch.draw(table.assign(**changes))
+
+
+def test_every_dot_lies_below_its_own_bound_at_its_own_place():
+    """On the paper's matrices the bounds are steep: a dot moved sideways would stand above its bound."""
+    paper, _ = read_table(PAPER)
+    shown = [axes for axes in panels(paper) if axes.get_xscale() == "log"]
+    assert len(shown) == 3
+    for axes in shown:
+        for bound, measured in zip(artists(axes, "bound"), artists(axes, "measured"), strict=True):
+            x, levels = np.log(bound.get_xdata()), np.log(bound.get_ydata())
+            assert (np.log(measured.get_ydata()) <= np.interp(np.log(measured.get_xdata()), x, levels)).all()
+            assert np.abs(np.log(measured.get_xdata()) - x).max() < np.log(1.015)
+
+
+def test_deployed_inputs_of_a_file_are_one_more_group_by_growing_mismatch(table):
+    own = table[table["mismatch"] == "layers:4"].assign(mismatch="deployed", mismatch_error=lambda rows: 100 * rows["mismatch_error"])
+    _, layers = panels(pd.concat([table, own]))
+    assert [label.get_text() for label in layers.get_xticklabels()] == ["W8", "W4", "W4A8", "deployed"]
+    (alone,) = panels(own.assign(calibration="mine"))
+    assert [label.get_text() for label in alone.get_xticklabels()] == ["deployed"]
+    for bound, measured in zip(artists(alone, "bound"), artists(alone, "measured"), strict=True):
+        assert (measured.get_ydata() < heights(bound)).all()
+
+
+@pytest.mark.parametrize(("seeds", "said"), [([0], "one run each"), ([0, 1], "mean over 2 runs\ncoloured bar: smallest to largest run")])
+def test_the_legend_speaks_of_means_only_where_there_are_several_runs(table, seeds, said):
+    figure = error_against_mismatch.draw(table[table["seed"].isin(seeds)])
+    (legend,) = (axes.get_legend() for axes in figure.axes if axes.get_legend())
+    assert legend.get_title().get_text() == f"black: proven bound\ndot: measured, {said}"
