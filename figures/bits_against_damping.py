@@ -31,8 +31,9 @@ SUFFICES = {"nearest": "sufficient_code", "stochastic": "likely_code"}
 PROVEN = {"nearest": "sufficient, proven:\nnearest rounding", "stochastic": "sufficient with probability\n$1-p$: stochastic rounding"}
 RTN = {"color": GREY, "linestyle": (0, (1, 1)), "linewidth": 1.2}
 CAPTION = (
-    "Bits b of the symmetric alphabet −2^(b−1) … 2^(b−1)−1 that the largest code c of a layer needs, b = 1 + log2(1 + c), against the "
-    "damping λ as a share of the mean diagonal of XᵀX; a whole number of bits is the next tick above. Solid black line: proven to suffice "
+    "Bits that the largest code of a layer needs, against the damping λ. The largest code c needs the symmetric alphabet "
+    "−2^(b−1) … 2^(b−1)−1 with b = 1 + log2(1 + c); a whole number of bits is the next tick above. λ is a share of the mean diagonal of "
+    "XᵀX. Solid black line: proven to suffice "
     "for nearest rounding, whatever happens (claim optq-alphabet). Dashed black line: suffices for stochastic rounding, for each neuron "
     "with probability 1−p (claim sto-optq-alphabet), p = 0.05 unless the study sets another. Coloured dots: bits used by OPTQ on the "
     "infinite alphabet, largest over all neurons and runs, moved a little sideways so that both are seen. Grey dotted line: what "

@@ -46,13 +46,13 @@ MEASURED = Look("measured (the named rules: large marks, as below)", BLUE, "o", 
 RTN = {"color": GREY, "linewidth": 1.4}
 PREDICTION = {"color": BLUE, "linestyle": MEASURED.line, "linewidth": 0.9}
 CAPTION = (
-    "Held-out error of OPTQ, ‖X'(W−Q)‖ relative to ‖X'W‖ on inputs X' that calibration does not see, against the damping λ as a share of "
-    "the mean diagonal of XᵀX; one run for each damping. Dots: measured; large marks: the named damping rules, each marked as beside its "
-    "name below. Dashed line: the closed-form prediction from the second moments of X', made without running OPTQ (claim "
-    "predicted-heldout-error), no theorem. Grey line: round-to-nearest. Of a network with many layers two are shown, those with the "
-    "median and with the largest regret of GPTQ's rule. Below: regret, the held-out error that a rule gives over the least of any damping "
-    "tried, one mark for each layer and a bar at the median. The minimizer of the prediction is chosen among the dampings tried, for "
-    "the same X'."
+    "Held-out error of OPTQ, ‖X'(W−Q)‖ relative to ‖X'W‖ on inputs X' that calibration does not see, against the damping λ. λ is a "
+    "share of the mean diagonal of XᵀX; one run for each damping. Dots: measured; large marks: the named damping rules, each marked "
+    "as beside its name below. Dashed line: the closed-form prediction from the second moments of X', made without running OPTQ "
+    "(claim predicted-heldout-error), no theorem. Grey line: round-to-nearest. Of a network with many layers two are shown, those "
+    "with the median and with the largest regret of GPTQ's rule. Below: regret, the held-out error that a rule gives over the least "
+    "of any damping tried, one mark for each layer and a bar at the median. The minimizer of the prediction is chosen among the "
+    "dampings tried, for the same X'."
 )
 
 

@@ -33,7 +33,7 @@ OPEN = {"linestyle": "none", "marker": "o", "markersize": 6, "markerfacecolor": 
 LIMIT, REACHED = {"color": GREY, "linewidth": 1.4}, {"color": GREY, "linewidth": 1.0, "linestyle": (0, (4, 2))}
 BEST = {"color": BLACK, "linewidth": 0.8, "linestyle": (0, (1, 1.4))}
 CAPTION = (
-    "Damped error of OPTQ in bits above the rate–distortion limit: how many bits for each weight an ideal code would save at the same "
+    "Damped error of OPTQ in bits above the rate–distortion limit. So many bits for each weight an ideal code would save at the same "
     "error, for Gaussian weights, fine steps and codes stored at their entropy; the scale is a prediction (claim rate-distortion-floor), "
     "no theorem. Grey line at 0: the information-theoretic limit. Dashed line at 0.255: the predicted error of a uniform quantizer whose "
     "steps are inverse to the pivots, the least that scalar steps of the same geometric mean reach. Coloured dots: measured with one step "

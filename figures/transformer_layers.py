@@ -47,7 +47,7 @@ OPEN = {"linestyle": "none", "marker": "o", "markersize": 6, "markerfacecolor": 
 RTN = {"linestyle": "none", "marker": "x", "markersize": 3.6, "color": GREY, "markeredgewidth": 0.9}
 BOUND = {"linestyle": "none", "marker": "_", "markersize": 7, "color": BLACK, "markeredgewidth": 1.2}
 CAPTION = (
-    "Every linear layer of the network, quantized to 4 bits by OPTQ (nearest rounding, decreasing norm, damping 1% of the mean diagonal), "
+    "Every linear layer of the network, quantized to 4 bits by OPTQ. Nearest rounding, decreasing norm, damping 1% of the mean diagonal; "
     "from the smallest measured error to the largest; a name is the block and the layer in it. Above: damped error, "
     "sqrt(‖X(W−Q)‖² + λ‖W−Q‖²), relative to ‖XW‖, all neurons of a layer together. Black bars: the proven bound (claim optq-l2). Coloured "
     "dots: measured, one run for each layer, coloured by the kind of layer. Open circles: the prediction of uniform rounding errors (claim "
