@@ -83,7 +83,8 @@ def _verdict(claim: Claim, problem: Problem, algorithm: Runner, result, confiden
     defect = _defect(problem, result, applies)
     if defect and claim.kind is not Kind.PREDICTION and (claim.about_neurons or np.isnan(verdict.ratio)):
         verdict = replace(verdict, outcome=Outcome.VIOLATED, advice=defect, witness=problem)
-    return replace(verdict, advice="; ".join(filter(None, [*notes, verdict.advice])))
+    counted = {"covered": int(applies.sum()), "neurons": problem.K} if claim.about_neurons else {}
+    return replace(verdict, advice="; ".join(filter(None, [*notes, verdict.advice])), **counted)
 
 
 def _defect(problem: Problem, result, applies: np.ndarray) -> str:

@@ -82,7 +82,8 @@ def _verdict(claim: Claim, view: ExactProblem, result: ExactResult) -> Verdict:
     if claim.kind in LAW_KINDS:
         return _law(claim, view, int(np.argmax(applies)))
     verdict = _decide(lambda: claim(view, result), claim, applies)
-    return replace(verdict, advice="; ".join(filter(None, [*notes, verdict.advice])))
+    counted = {"covered": int(applies.sum()), "neurons": view.K} if claim.about_neurons else {}
+    return replace(verdict, advice="; ".join(filter(None, [*notes, verdict.advice])), **counted)
 
 
 def _decide(evaluate: Callable[[], Evaluation], claim: Claim, applies: np.ndarray) -> Verdict:

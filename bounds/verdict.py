@@ -37,6 +37,8 @@ class Verdict:
         advice: why the claim does not apply and what would repair it, or what limits the verdict.
         witness: the problem that violates the claim, replayable (`Problem.save`); None otherwise.
         failures, draws, interval: of a probability claim, with the exact binomial interval of its failure probability.
+        covered, neurons: to how many of the problem's neurons the claim applied, and how many there are; None for claims about
+            the matrix alone, and where one neuron's draws were looked at.
     """
 
     outcome: Outcome
@@ -49,6 +51,25 @@ class Verdict:
     failures: int | None = None
     draws: int | None = None
     interval: tuple[float, float] | None = None
+    covered: int | None = None
+    neurons: int | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Whether some neurons were left out, because a hypothesis fails for them."""
+        return self.covered is not None and 0 < self.covered < self.neurons
+
+    @property
+    def words(self) -> str:
+        """The outcome as it is said: what holds for some neurons does not simply hold.
+
+        >>> Verdict(Outcome.HOLDS, covered=60, neurons=64).words, Verdict(Outcome.HOLDS, covered=64, neurons=64).words
+        ('holds for 60 of 64 neurons', 'holds')
+        """
+        return f"{self.outcome} for {self.covered} of {self.neurons} neurons" if self.partial else str(self.outcome)
+
+    def __str__(self) -> str:
+        return self.words + (f": {self.advice}" if self.advice else "")
 
 
 def binomial_interval(failures: int, draws: int, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -198,7 +198,7 @@ def _run_rows(cell: SweepCell, views: Views, chosen: list[Claim]) -> list[dict]:
 
 def _verdict_row(made: Claim, verdict: Verdict, p: float) -> dict:
     row = {"record": "claim", "claim": made.id, "failure_probability": p, "outcome": verdict.outcome.value, "ratio": verdict.ratio,
-           "advice": verdict.advice, "failures": verdict.failures, "draws_used": verdict.draws}
+           "advice": verdict.advice, "covered": verdict.covered, "failures": verdict.failures, "draws_used": verdict.draws}
     row |= dict(zip(("interval_low", "interval_high"), verdict.interval or (None, None), strict=True))
     if verdict.measured is not None:
         one_sided = Kind.LOWER if made.kind is Kind.LOWER else Kind.UPPER
