@@ -167,6 +167,11 @@ def select(ids: Iterable[str] | None) -> list[Claim]:
     return [known[name] for name in ids]
 
 
+def about_problems(ids: Iterable[str] | None) -> list[Claim]:
+    """The claims with these ids; for None all that are about the problem at hand, not about a fixed construction."""
+    return [claim for claim in select(ids) if ids is not None or not claim.fixed]
+
+
 def load_claims(path: str | Path) -> list[str]:
     """Import a file of your own claims; returns the ids it registered.
 

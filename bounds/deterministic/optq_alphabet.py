@@ -7,14 +7,17 @@ import numpy as np
 from ..arithmetic import absolute
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import Hypothesis
-from ..measure import drift
+from ..measure import against_steps, drift
 
 
 def drift_bounds(problem) -> np.ndarray:
     """Half the weighted row sums of |M| below the diagonal, (N, K), processing order: how far z can stray from w."""
-    M = problem.factorization.M
-    strictly_lower = M - np.diag(np.diag(M))
-    return absolute(strictly_lower) @ problem.steps / 2
+
+    def compute() -> np.ndarray:
+        M = problem.factorization.M
+        return against_steps(absolute(M - np.diag(np.diag(M))), problem) / 2
+
+    return problem.remember("drift bounds", None, compute)
 
 
 def sufficient_alphabet(problem) -> np.ndarray:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import lift
-from ..certificate import departures, tie_width
+from ..arithmetic import is_exact, lift, rationals
+from ..certificate import feedback, first_departures, tie_width
 from ..claim import Evaluation, Kind, Origin, claim
 
 
@@ -33,15 +33,18 @@ def optq_certificate(problem, result) -> Evaluation:
     0.0
     """
     codes, right = result.codes[problem.order], problem.result.codes[problem.order]
-    found = departures(problem, codes)
+    errors = feedback(problem, codes)
+    found = first_departures(problem, codes, errors)
     differs = codes != right
     first = np.where(differs.any(axis=0), differs.argmax(axis=0), problem.N)
     truth = np.where(_tied(problem, codes, right, first), found, first)
     step = int(np.random.default_rng([problem.seed, problem.N]).integers(problem.N))
-    errors = problem.factorization.L[step] @ (problem.W[problem.order] - problem.steps * codes)
+    change = np.where(errors[step] >= 0, -1, 1)  # away from z: never a tie
     tampered = codes.copy()
-    tampered[step] += np.where(errors >= 0, -1, 1)  # away from z: never a tie
-    measured = np.stack([found, departures(problem, tampered)]).astype(float)
+    tampered[step] += change
+    moved = problem.steps[step] * (rationals(change) if is_exact(errors) else change)
+    tampered_errors = errors - problem.factorization.L[:, step : step + 1] * moved
+    measured = np.stack([found, first_departures(problem, tampered, tampered_errors)]).astype(float)
     return Evaluation(measured, np.stack([truth, np.minimum(truth, step)]).astype(float), scale=np.full(problem.K, problem.N))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import no_more_samples_than_features
+from ..hypotheses import few_tails, no_more_samples_than_features
 from .pivot_bound import pivot_bounds
 
 
@@ -19,7 +19,7 @@ from .pivot_bound import pivot_bounds
     unit="squared calibration entry",
     algorithms=("optq", "qronos"),
     rounding=None,
-    hypotheses=(no_more_samples_than_features,),
+    hypotheses=(no_more_samples_than_features, few_tails),
     about_neurons=False,
 )
 def optq_l2_explicit(problem, result) -> Evaluation:

@@ -6,8 +6,10 @@ import numpy as np
 
 from ..arithmetic import lift
 from ..claim import Evaluation, Kind, Origin, claim
+from ..hypotheses import with_first_neurons
 from ..measure import damped_error_squared, pivot_sum, projection_reach
 
+NEURONS = 16  # that show it, of a layer with more
 EPSILON = 2.0**-10  # distance to the tie, in half steps: large against rounding, small against the bound
 
 
@@ -45,7 +47,9 @@ def optq_l2_tight(problem, result) -> Evaluation:
 
 
 def tight_problem(problem):
-    """The problem with weights w = step k + M e that sit (1 - eps) half steps from a tie at every step."""
+    """The problem, of at most 16 neurons, with weights w = step k + M e that sit (1 - eps) half steps from a tie at every step."""
+    if problem.K > NEURONS:
+        problem = with_first_neurons(problem, NEURONS)
     codes, signs = _codes_and_signs(problem)
     errors = problem.steps / 2 * signs * lift(1 - EPSILON, problem.steps)
     ordered = problem.steps * codes + problem.factorization.M @ errors

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..arithmetic import absolute, maximum
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import unsaturated
-from ..measure import own_errors
+from ..measure import against_steps, own_errors
 
 
 @claim(
@@ -30,5 +30,5 @@ def optq_linf(problem, result) -> Evaluation:
     >>> print(check(problem, ["optq-linf"])["optq-linf"].ratio)
     0.8
     """
-    rows = absolute(problem.factorization.sample_rows_of_V) @ problem.steps
+    rows = against_steps(absolute(problem.factorization.sample_rows_of_V), problem)
     return Evaluation(maximum(absolute(own_errors(problem, result))), maximum(rows) / 2)

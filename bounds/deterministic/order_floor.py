@@ -3,11 +3,12 @@ r"""`order-floor`: what no ordering can beat (ours)."""
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import qr, solve_triangular
 
 from ..arithmetic import is_exact, maximum, minimum
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import positive_definite
-from ..measure import gram
+from ..measure import squares
 
 
 @claim(
@@ -29,7 +30,7 @@ def order_floor(problem, result) -> Evaluation:
     Setting: H positive definite. The entries are, in turn: mean and largest pivot over the floor from det H, the product of the
     pivots from above and from below (roots in float64, N-th powers exactly), tr H over the sum, the sum over
     :math:`\sum 1/(H^{-1})_{jj}`, the largest pivot over the smallest diagonal entry, and for each feature H_jj over d_j^2 and
-    d_j^2 over :math:`1/(H^{-1})_{jj}`. The determinant and the inverse come from singular vectors, not from the pivots.
+    d_j^2 over :math:`1/(H^{-1})_{jj}`. The determinant and the inverse come from a triangle of their own, not from the pivots.
 
     Origin: ours. Arguments: problem; the result is not read. Returns: (7 + 2N,), squared units of the entries of X.
     Errors: none of its own.
@@ -38,8 +39,9 @@ def order_floor(problem, result) -> Evaluation:
     >>> bool(check(problem, ["order-floor"])["order-floor"].ratio <= 1 + 1e-12)
     True
     """
-    squared = problem.factorization.pivots_squared
-    diagonal = np.diag(gram(problem))
+    f = problem.factorization
+    squared = f.pivots_squared
+    diagonal = squares(problem.calibration[:, f.order]) + f.damping
     total, largest = squared.sum(), maximum(squared)
     floor, inverse_diagonal = spectral_floor(problem)
     inverses = 1 / inverse_diagonal
@@ -55,12 +57,16 @@ def spectral_floor(problem) -> tuple[object, np.ndarray]:
     f = problem.factorization
     if is_exact(f.pivots_squared):
         return f.determinant, f.inverse_diagonal
-    X = problem.calibration[:, f.order]
-    _, found, vectors = np.linalg.svd(np.linalg.qr(X, mode="r") if problem.m > problem.N else X, full_matrices=True)
-    values = np.zeros(problem.N)
-    values[: len(found)] = found**2
-    values += f.damping
-    return _geometric_mean(values), (vectors**2 / values[:, None]).sum(axis=0)
+    return problem.remember("spectral floor", None, lambda: _forward_floor(problem))
+
+
+def _forward_floor(problem) -> tuple[float, np.ndarray]:
+    """Both from the triangle of the matrix in processing order: the pivots come from that of the reversed one."""
+    f = problem.factorization
+    (triangle,) = qr(f.source.root(f.damping)[:, f.order], mode="r", check_finite=False)
+    triangle = triangle[: problem.N]
+    inverse = solve_triangular(triangle, np.eye(problem.N), check_finite=False)
+    return _geometric_mean(np.diag(triangle) ** 2), squares(inverse.T)
 
 
 def _geometric_mean(values: np.ndarray) -> float:

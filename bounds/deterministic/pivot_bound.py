@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arithmetic import is_exact, smallest_eigenvalue
 from ..claim import Evaluation, Kind, Origin, claim
+from ..hypotheses import few_tails
 from ..tolerance import EPS
 
 
@@ -19,6 +20,7 @@ from ..tolerance import EPS
     unit="squared calibration entry",
     algorithms=("optq", "qronos"),
     rounding=None,
+    hypotheses=(few_tails,),
     about_neurons=False,
 )
 def pivot_bound(problem, result) -> Evaluation:
