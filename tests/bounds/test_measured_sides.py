@@ -317,3 +317,17 @@ def test_the_range_of_the_predictions():
         assert np.any(fine_steps.test(given, None)) == fine
     for neurons, enough in ((256, True), (255, False)):
         assert many_neurons.test(Problem(np.eye(40), weights[:, :neurons], Grid(1.0)), None) == enough
+
+
+@pytest.mark.parametrize(("w", "codes", "departs"), [
+    (2.5, 3, 2), (2.5, 2, 2), (-1.5, -1, 2), (-1.5, -2, 2), (2.5, 1, 0), (2.5, 4, 0), (2.4, 3, 0),
+])
+def test_the_certificate_accepts_either_side_of_a_tie_and_nothing_else(w, codes, departs):
+    """z = 2.5: both 2 and 3 are nearest, whichever the program took; what lies further away departs at the first step."""
+    given = Problem(np.eye(2), np.array([[w], [0.2]]), Grid(step=1.0))
+    right = given.result
+    other = replace(right, codes=np.array([[codes], [0]]), weights=np.array([[float(codes)], [0.0]]),
+                    rounding_errors=np.array([[w - codes], [0.2]]))
+    evaluation = claims()["optq-certificate"](given, other)
+    assert evaluation.measured[0, 0] == evaluation.bound[0, 0] == departs
+    assert check(given, ["optq-certificate"], algorithm=lambda _: other)["optq-certificate"].outcome is Outcome.HOLDS
