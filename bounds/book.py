@@ -58,9 +58,8 @@ def section(made: Claim) -> str:
     path, source = made.file.removeprefix("bounds/"), made.source.replace(f", bounds/{BOOK.name}#{made.id}", "")
     head = f"### {made.id}\n\n**{sentence(made.page.title)}** {sentence(made.kind.value)} *{made.origin.value}*: {source}. [{path}]({path})"
     statement = "\n".join(f"> {line}" for line in made.statement.splitlines())
-    checked = f"*Looked at before it is evaluated:* {applies(made)}."
-    parts = [f"**{label}.** {text}" for label, text in made.page.parts().items()]
-    return for_code_hosts("\n\n".join([head, statement, checked, *parts]))
+    parts = [f"**{label}.** {text}" for label, text in {"Applied to": applies(made) + ".", **made.page.parts()}.items()]
+    return for_code_hosts("\n\n".join([head, statement, *parts]))
 
 
 def sentence(text: str) -> str:

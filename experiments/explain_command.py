@@ -47,7 +47,7 @@ def _text(made) -> str:
 
     title = f"{made.id}: {made.page.title}" if made.page.title else made.id
     about = f"{made.kind}, {made.origin} ({made.source}); unit: {made.unit}"
-    parts = {"Statement": made.statement, "Looked at before it is evaluated": applies(made) + ".", **made.page.parts()}
+    parts = {"Statement": made.statement, "Applied to": applies(made) + ".", **made.page.parts()}
     if not made.page.proof:
         parts["Proof"] = NO_PROOF
     where = ", ".join(place for place in _where(made).values() if place)
