@@ -98,7 +98,7 @@ def anchor(heading: str) -> str:
 def for_code_hosts(text: str) -> str:
     r"""Formulas in the forms that Markdown leaves alone, and claim ids as links.
 
-    >>> print(for_code_hosts(r"By `optq-l2`, $a_1 \\le b_2$."))
+    >>> print(for_code_hosts(r"By `optq-l2`, $a_1 \le b_2$."))
     By [`optq-l2`](#optq-l2), $`a_1 \le b_2`$.
     """
     known = claims()

@@ -16,8 +16,7 @@ here: the minimum-norm case of dependent columns, and the two targets of Qronos.
 
 **Sharp.** An identity.
 
-**Reduces to.** Rounding to nearest where the columns are orthogonal ($L = I$); noise shaping with the rows of $L$ as filters where all
-features are alike.
+**Reduces to.** Rounding to nearest where the columns are orthogonal ($L = I$); Sigma–Delta noise shaping where $L$ is Toeplitz.
 """
 
 from __future__ import annotations

@@ -45,12 +45,8 @@ from ..measure import deployed_errors, squares
 def gpfq_mismatch(problem, result) -> Evaluation:
     r"""The error of the deployed layer below what the unrounded path leaves plus all roundings, upper bound, deterministic.
 
-    Setting: nearest rounding, no saturated step, any two calibration matrices, zero columns included. With :math:`P_t^\perp` the
-    projection orthogonal to :math:`\tilde X_t`, the running error is :math:`r_t = P_t^\perp(r_{t-1} + w_tX_t) + e_t\tilde X_t`. It is
-    linear in w and e: :math:`r_t = a_t + b_t` with :math:`a_t = P_t^\perp(a_{t-1} + w_tX_t)`, the path without rounding, and
-    :math:`\|b_t\|^2 = \|P_t^\perp b_{t-1}\|^2 + e_t^2\|\tilde X_t\|^2 \le \frac14\sum_{s\le t}\delta_s^2\|\tilde X_s\|^2`. The last
-    rounding is orthogonal to the rest, which is the statement, with :math:`a_N = Xw - \tilde Xu`. It is `gpfq-l2` where the mismatch
-    is zero (u = w). Qronos keeps no more of the mismatch: its least part over all weights in place of that at u (`qronos-l2`).
+    Setting: nearest rounding, no saturated step, any two calibration matrices, zero columns included. The path without rounding leaves
+    :math:`Xw - \tilde Xu`. Qronos keeps no more of the mismatch: its least part over all weights in place of that at u (`qronos-l2`).
 
     Origin: ours. Arguments: problem and result of GPFQ. Returns: (K,), squared units of the outputs. Errors: none of its own.
 
