@@ -3,9 +3,10 @@ r"""`optimum-floor`: what no grid point can beat
 **Hypotheses.** $H \succ 0$; any $w$ and any point $q$ of the infinite grid, from whichever algorithm, saturated or not.
 
 **Proof.** Let $x = w - q$. As $q_j \in \delta_j\mathbb Z$, $|x_j| \ge \mathrm{dist}(w_j, \delta_j\mathbb Z)$. With $1_j$ the unit
-vector, $x_j = 1_j^\top H^{-1}Hx = \langle\hat XH^{-1}1_j, \hat Xx\rangle$, so Cauchy–Schwarz gives $x_j^2 \le (1_j^\top
-H^{-1}1_j)\,\|\hat Xx\|^2 = (H^{-1})_{jj}\|\hat Xx\|^2$: the first floor. The second is $\|\hat Xx\|^2 = x^\top Hx \ge
-\lambda_{\min}(H)\|x\|^2$. An optimum is a grid point, so both floors are below it, and it is below every result. ∎
+vector, $x_j = 1_j^\top H^{-1}Hx = \langle\hat XH^{-1}1_j, \hat Xx\rangle$, so Cauchy–Schwarz gives
+$x_j^2 \le (1_j^\top H^{-1}1_j)\,\|\hat Xx\|^2 = (H^{-1})_{jj}\|\hat Xx\|^2$: the first floor. The second is
+$\|\hat Xx\|^2 = x^\top Hx \ge \lambda_{\min}(H)\|x\|^2$. An optimum is a grid point, so both floors are below it, and it is below every
+result. ∎
 
 **Lineage.** Classical: the first floor is the lower bound that a dual lattice vector gives on the distance to a lattice (Håstad, *Dual
 vectors and lower bounds for the nearest lattice point problem*, Combinatorica 8, 1988), for the dual basis, whose squared norms are the

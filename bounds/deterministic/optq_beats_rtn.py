@@ -5,19 +5,20 @@ case* is the supremum over all weights.
 
 **Proof.** Rounding to nearest leaves $w - q = e$ with any $e$ in the open box $|e_j| < \delta/2$, by choosing $w = e$; so its worst case
 of $\|\hat X(w-q)\|^2$ is the maximum of $\|\hat Xe\|^2$ over the closed box. Let $e = \frac\delta2s$ with independent random signs
-$s_j$: as $\mathbb E s_is_j = 0$ for $i \ne j$, the mean of $\|\hat Xe\|^2$ is $\frac{\delta^2}4\sum_j\|\hat X_j\|^2 =
-\frac{\delta^2}4\|\hat X\|_F^2$, and some choice of signs is at least the mean. Each pivot is the norm of a projection of $\hat X_j$, so
-$\|\hat X\|_F^2 \ge \sum_jd_j^2$; and $\frac{\delta^2}4\sum_jd_j^2$ is OPTQ's worst case (`optq-l2`, `optq-l2-tight`). (As a convex
-function is largest at a corner of the box, trying all sign vectors finds RTN's worst case exactly.) ∎
+$s_j$: as $\mathbb E s_is_j = 0$ for $i \ne j$, the mean of $\|\hat Xe\|^2$ is
+$\frac{\delta^2}4\sum_j\|\hat X_j\|^2 = \frac{\delta^2}4\|\hat X\|_F^2$, and some choice of signs is at least the mean. Each pivot is the
+norm of a projection of $\hat X_j$, so $\|\hat X\|_F^2 \ge \sum_jd_j^2$; and $\frac{\delta^2}4\sum_jd_j^2$ is OPTQ's worst case
+(`optq-l2`, `optq-l2-tight`). (As a convex function is largest at a corner of the box, trying all sign vectors finds RTN's worst case
+exactly.) ∎
 
 **Lineage.** Classical: QuIP's theorem (arXiv 2307.13304) that LDLQ has the smallest worst case among all rounding with linear feedback
 that depends on $H$ alone, no feedback included, with its $\mathrm{tr}\,D \le \mathrm{tr}\,H$. The proof by averaging signs is written
 out here.
 
 **Sharp.** Equality throughout where the columns of $\hat X$ are orthogonal. The statement is about worst cases: for single weights
-rounding to nearest can win, and for the undamped error it is false at large $\lambda$. With $X = \begin{pmatrix}-2 & -2 & -1\\ 1 & -6 &
-0\end{pmatrix}$, $\lambda = 31$, natural order and $\delta = 1$, OPTQ's worst undamped squared error, the maximum of $e^\top(D^2-\lambda
-M^\top M)e$ over the box, is 12.79 against RTN's 12.5.
+rounding to nearest can win, and for the undamped error it is false at large $\lambda$. With
+$X = \begin{pmatrix}-2 & -2 & -1\\ 1 & -6 & 0\end{pmatrix}$, $\lambda = 31$, natural order and $\delta = 1$, OPTQ's worst undamped
+squared error, the maximum of $e^\top(D^2-\lambda M^\top M)e$ over the box, is 12.79 against RTN's 12.5.
 
 **Reduces to.** $\sum_jd_j^2 \le \mathrm{tr}\,H$, a part of `order-floor`.
 """

@@ -8,9 +8,9 @@ alphabet and nearest to $z_j$, then by induction OPTQ can choose $q_1$, then $q_
 has rounded exactly these $z_j$ to nearest elements. Let $j$ be the first index that breaks the condition: up to $j-1$ the codes are
 choices of OPTQ, and at $j$ no run of OPTQ that shares them chooses $q_j$. ∎
 
-**Lineage.** Without saturation the criterion is classical: $q$ is Babai's point exactly if $w - q$ lies in his cell, the box $\{Me :
-|e_j| \le \delta_j/2\}$. New here: alphabets with ends, where a saturated code must be the end on $z_j$'s side, and the first index that
-fails as the first step at which a program departed. No source found for that use.
+**Lineage.** Without saturation the criterion is classical: $q$ is Babai's point exactly if $w - q$ lies in his cell, the box
+$\{Me : |e_j| \le \delta_j/2\}$. New here: alphabets with ends, where a saturated code must be the end on $z_j$'s side, and the first
+index that fails as the first step at which a program departed. No source found for that use.
 
 **Sharp.** An equivalence; at an exact tie both neighbours pass.
 

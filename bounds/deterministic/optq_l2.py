@@ -2,8 +2,8 @@ r"""`optq-l2`: the 2-norm error bound of OPTQ
 
 **Hypotheses.** Nearest rounding, no saturated step; any $X$, $\lambda \ge 0$, ordering and steps.
 
-**Proof.** In `optq-identity`, $\|X(w-q)\|^2 + \lambda\|w-q\|^2 = \sum_jd_j^2e_j^2$, and a step that does not saturate has $|e_j| \le
-\delta_j/2$. ∎
+**Proof.** In `optq-identity`, $\|X(w-q)\|^2 + \lambda\|w-q\|^2 = \sum_jd_j^2e_j^2$, and a step that does not saturate has
+$|e_j| \le \delta_j/2$. ∎
 
 **Lineage.** arXiv 2508.04853, with damping. For one step and a given $H$ it is QuIP's worst case of LDLQ, $\frac14\mathrm{tr}\,D$ per
 neuron (arXiv 2307.13304), and Babai's bound on the error of his nearest plane algorithm (1986; for GPTQ arXiv 2507.18553).

@@ -3,9 +3,9 @@ r"""`optq-update`: the OPTQ update is the least-squares minimizer, whichever way
 **Hypotheses.** Any $X$, $\lambda \ge 0$, ordering, alphabet and rounding rule. Where columns of $\hat X$ depend on each other,
 $\arg\min$ means the change of minimum norm; the inverse-Hessian form needs $H \succ 0$.
 
-**Proof.** Let $c_t = \hat X_{>t}^+\hat X_t$, so that $M_{>t,t} = -c_t$, and write $v = w_{>t}^{(t-1)} + x$. What is minimized is $\|\hat
-X_t(w_t^{(t-1)} - q_t) - \hat X_{>t}x\| = \|e_t\hat X_t - \hat X_{>t}x\|$, and its minimizer of minimum norm is $x = e_tc_t$. So the
-least-squares definition says
+**Proof.** Let $c_t = \hat X_{>t}^+\hat X_t$, so that $M_{>t,t} = -c_t$, and write $v = w_{>t}^{(t-1)} + x$. What is minimized is
+$\|\hat X_t(w_t^{(t-1)} - q_t) - \hat X_{>t}x\| = \|e_t\hat X_t - \hat X_{>t}x\|$, and its minimizer of minimum norm is $x = e_tc_t$. So
+the least-squares definition says
 $$w_{>t}^{(t)} = w_{>t}^{(t-1)} + e_tc_t = w_{>t}^{(t-1)} - e_tM_{>t,t},$$
 which `feedback-form` unrolls into $z_j = w_j + \sum_{i<j}L_{ji}(w_i-q_i)$. GPTQ's form takes the upper triangular $U$ with positive
 diagonal and $H^{-1} = U^\top U$, and updates $w_{>t}^{(t)} = w_{>t}^{(t-1)} - (e_t/U_{tt})\,U_{t,>t}^\top$. From $H = L^\top D^2L$

@@ -18,7 +18,7 @@ anything.
 
 **Reduces to.** Hadamard's inequality $\det H \le \prod_jH_{jj}$, by multiplying $d_j^2 \le H_{jj}$. The *min-pivot* ordering (arXiv
 2507.18553: going backwards, always the feature with the smallest residual norm) usually comes close to the floor; it is a greedy choice
-and not optimal.
+and not optimal. How hard it is to find the best ordering is not claimed: no source found.
 """
 
 from __future__ import annotations

@@ -3,14 +3,14 @@ r"""`gpfq-mismatch`: path following keeps the part of the mismatch that its own 
 **Hypotheses.** GPFQ with any two calibration matrices, zero columns included; nearest rounding, no saturated step; any ordering and
 steps. $u$ is what GPFQ returns when nothing is rounded.
 
-**Proof.** Let $P_t^\perp$ project orthogonally to $\tilde X_t$ ($P_t^\perp = I$ for a zero column, where $z_t = w_t$). Since $z_t\tilde
-X_t$ is the projection of $r_{t-1} + w_tX_t$ on $\tilde X_t$,
+**Proof.** Let $P_t^\perp$ project orthogonally to $\tilde X_t$ ($P_t^\perp = I$ for a zero column, where $z_t = w_t$). Since
+$z_t\tilde X_t$ is the projection of $r_{t-1} + w_tX_t$ on $\tilde X_t$,
 $$r_t = r_{t-1} + w_tX_t - q_t\tilde X_t = P_t^\perp(r_{t-1} + w_tX_t) + e_t\tilde X_t.$$
 This is linear in $w$ and $e$: $r_t = a_t + b_t$ with $a_t = P_t^\perp(a_{t-1} + w_tX_t)$ and $b_t = P_t^\perp b_{t-1} + e_t\tilde X_t$,
-both from 0. The first is the run without rounding, so $a_N = Xw - \tilde Xu$. In the second the two parts are orthogonal: $\|b_t\|^2 =
-\|P_t^\perp b_{t-1}\|^2 + e_t^2\|\tilde X_t\|^2 \le \|b_{t-1}\|^2 + \frac14\delta_t^2\|\tilde X_t\|^2$. At the end $a_N$ and $P_N^\perp
-b_{N-1}$ are both orthogonal to $\tilde X_N$, so $\|r_N\|^2 = \|a_N + P_N^\perp b_{N-1}\|^2 + e_N^2\|\tilde X_N\|^2 \le (\|a_N\| +
-\|b_{N-1}\|)^2 + \frac14\delta_N^2\|\tilde X_N\|^2$, and $r_N = Xw - \tilde Xq$. ∎
+both from 0. The first is the run without rounding, so $a_N = Xw - \tilde Xu$. In the second the two parts are orthogonal:
+$\|b_t\|^2 = \|P_t^\perp b_{t-1}\|^2 + e_t^2\|\tilde X_t\|^2 \le \|b_{t-1}\|^2 + \frac14\delta_t^2\|\tilde X_t\|^2$. At the end $a_N$ and
+$P_N^\perp b_{N-1}$ are both orthogonal to $\tilde X_N$, so $\|r_N\|^2 = \|a_N + P_N^\perp b_{N-1}\|^2 + e_N^2\|\tilde X_N\|^2 \le
+(\|a_N\| + \|b_{N-1}\|)^2 + \frac14\delta_N^2\|\tilde X_N\|^2$, and $r_N = Xw - \tilde Xq$. ∎
 
 **Lineage.** This project: no source found for it. GPFQ with two matrices is Lybrand and Saab's (arXiv 2010.15979); the splitting is the
 one of `gpfq-l2`.

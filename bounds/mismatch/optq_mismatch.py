@@ -8,8 +8,8 @@ second part. ∎
 
 **Lineage.** arXiv 2508.04853, where Qronos is compared with it: Qronos keeps only $P_\perp\Delta w$ of the mismatch.
 
-**Sharp.** Where $\Delta w$ and $\hat{\tilde X}(w-q)$ point the same way: $N = m = 1$, $\lambda = 0$, $\delta = 1$, $\tilde X = 1$, $X =
-1+a$ with $a > 0$, $w \to \frac12$ from below.
+**Sharp.** Where $\Delta w$ and $\hat{\tilde X}(w-q)$ point the same way: $N = m = 1$, $\lambda = 0$, $\delta = 1$, $\tilde X = 1$,
+$X = 1+a$ with $a > 0$, $w \to \frac12$ from below.
 
 **Reduces to.** `optq-l2` (its root) where $\tilde X = X$.
 """

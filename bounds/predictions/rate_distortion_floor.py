@@ -4,11 +4,11 @@ r"""`rate-distortion-floor`: what steps inversely proportional to the pivots att
 Gaussian weights, at high rate, with codes counted by their entropy.
 
 **Proof.** None, this is a prediction: a missed one is no violation, and *holds* means within a factor of two. Where it comes from: by
-AM–GM and $\prod_jd_j^2 = \det H$ (`order-floor`), the prediction $\frac1{12}\sum_j\delta_j^2d_j^2$ is at least $\frac
-N{12}(\prod_j\delta_j^2d_j^2)^{1/N} = \frac{\delta^2}{12}N(\det H)^{1/N}$, with equality exactly where all $\delta_jd_j$ are equal. A
-uniform scalar quantizer of step $\delta_j$ has about $h - \log_2\delta_j$ bits of entropy, $h$ the differential entropy of a weight. For
-Gaussian weights Shannon's limit at the same mean rate is, at high rate, smaller in distortion by the factor $\frac{2\pi e}{12}$, and
-$\frac12\log_2\frac{2\pi e}{12} = 0.2546$.
+AM–GM and $\prod_jd_j^2 = \det H$ (`order-floor`), the prediction $\frac1{12}\sum_j\delta_j^2d_j^2$ is at least
+$\frac N{12}(\prod_j\delta_j^2d_j^2)^{1/N} = \frac{\delta^2}{12}N(\det H)^{1/N}$, with equality exactly where all $\delta_jd_j$ are
+equal. A uniform scalar quantizer of step $\delta_j$ has about $h - \log_2\delta_j$ bits of entropy, $h$ the differential entropy of a
+weight. For Gaussian weights Shannon's limit at the same mean rate is, at high rate, smaller in distortion by the factor
+$\frac{2\pi e}{12}$, and $\frac12\log_2\frac{2\pi e}{12} = 0.2546$.
 
 **Lineage.** Classical: reverse waterfilling, and the high-rate loss of scalar quantizers (Gish and Pierce 1968). For OPTQ it is
 *WaterSIC*: arXiv 2601.17187, arXiv 2603.04956 and arXiv 2605.13768.

@@ -5,9 +5,10 @@ is about runs in which no step saturates ([finite alphabets](#finite-alphabets))
 
 **Proof.** $w - q = Me$ (`feedback-form`), so $w_j - q_j = \sum_{i\le j}M_{ji}e_i$, and $z_j - w_j = -\sum_{i<j}M_{ji}e_i$ as in
 `optq-alphabet`. Both are sums of martingale differences, each on two points $\delta_i$ apart times a fixed number: [Hoeffding's
-inequality](#martingales). The level of the claim is where these tails, added over $j$, are $p$. *Bits*: if every $\delta_j\min(k_{\max},
--k_{\min}) \ge |w_j| + \alpha$ with the level $\alpha$ of $z - w$, then with probability at least $1-p$ the run on the infinite alphabet
-keeps every $z_j$ within the alphabet's ends, so no step saturates and the run on the finite alphabet is the same. ∎
+inequality](#martingales). The level of the claim is where these tails, added over $j$, are $p$. *Bits*: if every
+$\delta_j\min(k_{\max}, -k_{\min}) \ge |w_j| + \alpha$ with the level $\alpha$ of $z - w$, then with probability at least $1-p$ the run
+on the infinite alphabet keeps every $z_j$ within the alphabet's ends, so no step saturates and the run on the finite alphabet is the
+same. ∎
 
 **Lineage.** This project, by the method of `sto-optq-linf-rowwise`. arXiv 2508.04853 bounds $w-q$ through the damping
 (`sto-optq-weights`), QuIP (arXiv 2307.13304) by a convex program. No source found for this form.

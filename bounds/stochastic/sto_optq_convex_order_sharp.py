@@ -7,11 +7,11 @@ points](#convex-order) $e_j \prec_{cx} N(0, \frac\pi8\delta_j^2)$. The rest is t
 place of $\frac\pi2$. ∎
 
 **Lineage.** This project found the constant through the Gaussian isoperimetric profile. The one-variable comparison is also a case of
-arXiv 2604.26819 (a sub-Gaussian variable of variance proxy $\sigma^2$, here $\delta^2/4$ by Hoeffding's lemma, is dominated by $N(0,
-\frac\pi2\sigma^2)$). New is its use for OPTQ in place of the bounded lemma; no source found for that.
+arXiv 2604.26819 (a sub-Gaussian variable of variance proxy $\sigma^2$, here $\delta^2/4$ by Hoeffding's lemma, is dominated by
+$N(0, \frac\pi2\sigma^2)$). New is its use for OPTQ in place of the bounded lemma; no source found for that.
 
-**Sharp.** At $N = 1$ with $z$ halfway between two grid points: $\mathbb E|e_1| = \delta/2$ is exactly the mean of $|N(0,
-\frac\pi8\delta^2)|$, so no smaller variance will do.
+**Sharp.** At $N = 1$ with $z$ halfway between two grid points: $\mathbb E|e_1| = \delta/2$ is exactly the mean of
+$|N(0, \frac\pi8\delta^2)|$, so no smaller variance will do.
 
 **Reduces to.** `sto-optq-convex-order`, since four times the variance dominates it.
 """

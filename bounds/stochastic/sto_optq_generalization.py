@@ -5,8 +5,8 @@ of the draws, with second moment $S = \mathbb E xx^\top$ (finite, otherwise arbi
 calibration inputs).
 
 **Proof.** $w - q = Me$ (`feedback-form`), so given the draws $\mathbb E_x(x^\top(w-q))^2 = e^\top M^\top SMe$. The $e_j$ are
-uncorrelated (`sto-optq-l2`), so the mean over the draws keeps the diagonal only, $\sum_j\mathbb E[e_j^2](M^\top SM)_{jj}$; and $\mathbb
-E e_j^2 \le \frac14\delta_j^2$, $(M^\top SM)_{jj} \ge 0$. ∎
+uncorrelated (`sto-optq-l2`), so the mean over the draws keeps the diagonal only, $\sum_j\mathbb E[e_j^2](M^\top SM)_{jj}$; and
+$\mathbb E e_j^2 \le \frac14\delta_j^2$, $(M^\top SM)_{jj} \ge 0$. ∎
 
 **Lineage.** This project: the setting is that of George and Saab (arXiv 2609.31560), no source found for this identity. The second
 moments of $e$ are those of QuIP's analysis.

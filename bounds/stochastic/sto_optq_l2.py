@@ -4,9 +4,10 @@ r"""`sto-optq-l2`: the mean squared error of stochastic OPTQ
 
 **Proof.** $\|\hat X(w-q)\|^2 = \sum_jd_j^2e_j^2$ (`optq-identity`). Given the draws before step $j$, $e_j$ has mean zero and lies on two
 points $\delta_j$ apart, with probabilities $\theta$ and $1-\theta$: its variance is $\theta(1-\theta)\delta_j^2 \le \frac14\delta_j^2$.
-And always $|e_j| < \delta_j$. Undamped, $X(w-q) = (XM)e$; for $i < j$, $\mathbb E e_ie_j = \mathbb E\,e_i\,\mathbb E[e_j\mid\text{draws
-before } j] = 0$, so $\mathbb E\|XMe\|^2 = \sum_j\mathbb E[e_j^2]\,\|XM_{\cdot j}\|^2$, and $\|XM_{\cdot j}\|^2 = \|\hat XM_{\cdot j}\|^2
-- \lambda\|M_{\cdot j}\|^2 = d_j^2 - \lambda(M^\top M)_{jj}$. ∎
+And always $|e_j| < \delta_j$. Undamped, $X(w-q) = (XM)e$; for $i < j$,
+$\mathbb E e_ie_j = \mathbb E\,e_i\,\mathbb E[e_j\mid\text{draws before } j] = 0$, so
+$\mathbb E\|XMe\|^2 = \sum_j\mathbb E[e_j^2]\,\|XM_{\cdot j}\|^2$, and
+$\|XM_{\cdot j}\|^2 = \|\hat XM_{\cdot j}\|^2 - \lambda\|M_{\cdot j}\|^2 = d_j^2 - \lambda(M^\top M)_{jj}$. ∎
 
 **Lineage.** Classical: the first inequality, with its constant, is QuIP's worst case of LDLQ with stochastic rounding,
 $\frac14\mathrm{tr}\,D$ per neuron (arXiv 2307.13304). Added here: a step per feature, the sure bound, and the undamped form.
@@ -14,7 +15,8 @@ $\frac14\mathrm{tr}\,D$ per neuron (arXiv 2307.13304). Added here: a step per fe
 **Sharp.** Attained where every $z_j$ is halfway between grid points with probability 1, as for $w_j = \delta_j(k_j + \frac12)$ where the
 columns of $\hat X$ are orthogonal.
 
-**Reduces to.** $\frac14\delta^2\|X\|_F^2$ for orthogonal columns at $\lambda = 0$; the bound of `optq-l2` for one run.
+**Reduces to.** $\frac14\delta^2\|X\|_F^2$ for orthogonal columns at $\lambda = 0$. It is the number that `optq-l2` has for nearest
+rounding, there for every run.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ in place of $p$ for all $K$. On a finite alphabet the statement is about runs in
 alphabets](#finite-alphabets)).
 
 **Proof.** By `sto-optq-convex-order` and a linear map, row $i$ of $X(w-q)$ is dominated by $N(0, \frac\pi2\delta^2(VV^\top)_{ii})$. The
-nonzero eigenvalues of $VV^\top$ are those of $V^\top V = D^2$, so $(VV^\top)_{ii} \le \max_jd_j^2$ and every row is dominated by $N(0,
-\sigma^2)$ with $\sigma^2 = \frac\pi2\delta^2\max_jd_j^2$. By [the tail lemma](#convex-order), $\Pr[\|X(w-q)\|_\infty > \alpha] \le
-\sqrt2\,m\,e^{-\alpha^2/(4\sigma^2)}$, which is $p$ at $\alpha^2 = 4\sigma^2\log(\sqrt2\,m/p) =
-2\pi\delta^2\max_jd_j^2\log(\sqrt2\,m/p)$. ∎
+nonzero eigenvalues of $VV^\top$ are those of $V^\top V = D^2$, so $(VV^\top)_{ii} \le \max_jd_j^2$ and every row is dominated by
+$N(0, \sigma^2)$ with $\sigma^2 = \frac\pi2\delta^2\max_jd_j^2$. By [the tail lemma](#convex-order),
+$\Pr[\|X(w-q)\|_\infty > \alpha] \le \sqrt2\,m\,e^{-\alpha^2/(4\sigma^2)}$, which is $p$ at
+$\alpha^2 = 4\sigma^2\log(\sqrt2\,m/p) = 2\pi\delta^2\max_jd_j^2\log(\sqrt2\,m/p)$. ∎
 
 **Lineage.** arXiv 2508.04853, after the same argument for SPFQ (arXiv 2309.10975, here `spfq-linf`).
 

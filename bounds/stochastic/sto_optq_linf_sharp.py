@@ -2,11 +2,11 @@ r"""`sto-optq-linf-sharp`: the same level with the best convex-order constant an
 
 **Hypotheses.** As in `sto-optq-linf`.
 
-**Proof.** By `sto-optq-convex-order-sharp` every row of $X(w-q)$ is dominated by $N(0, \sigma^2)$ with $\sigma^2 =
-\frac\pi8\delta^2\max_jd_j^2$ (`sto-optq-linf` has the step from $\Sigma$ to $\max_jd_j^2$). The function $y \mapsto e^{sy}$ is convex,
-so $\mathbb E e^{s(X(w-q))_i} \le e^{s^2\sigma^2/2}$; Markov's inequality with $s = \alpha/\sigma^2$, for both signs and $m$ rows, gives
-$\Pr[\|X(w-q)\|_\infty > \alpha] \le 2m\,e^{-\alpha^2/(2\sigma^2)}$, which is $p$ at $\alpha^2 = 2\sigma^2\log(2m/p) =
-\frac\pi4\delta^2\max_jd_j^2\log(2m/p)$. ∎
+**Proof.** By `sto-optq-convex-order-sharp` every row of $X(w-q)$ is dominated by $N(0, \sigma^2)$ with
+$\sigma^2 = \frac\pi8\delta^2\max_jd_j^2$ (`sto-optq-linf` has the step from $\Sigma$ to $\max_jd_j^2$). The function $y \mapsto e^{sy}$
+is convex, so $\mathbb E e^{s(X(w-q))_i} \le e^{s^2\sigma^2/2}$; Markov's inequality with $s = \alpha/\sigma^2$, for both signs and $m$
+rows, gives $\Pr[\|X(w-q)\|_\infty > \alpha] \le 2m\,e^{-\alpha^2/(2\sigma^2)}$, which is $p$ at
+$\alpha^2 = 2\sigma^2\log(2m/p) = \frac\pi4\delta^2\max_jd_j^2\log(2m/p)$. ∎
 
 **Lineage.** This project: the argument of arXiv 2508.04853 with two of its lemmas replaced. No source found for this level.
 
