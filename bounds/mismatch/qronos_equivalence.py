@@ -36,8 +36,8 @@ from .projection import target
 
 @claim(
     id="qronos-equivalence",
-    statement=r"Qronos' choice "
-    r"$q_t = \arg\min_{p\in A}\|\hat Xw - \sum_{j<t}q_j\tilde X_j - p\tilde X_t - \sum_{j>t}w_j^{(t-1)}\tilde X_j\|$ "
+    statement=r"Qronos' choice over the alphabet $A$, "
+    r"$q_t = \arg\min_{p\in A}\|\hat Xw - \sum_{j<t}q_j\hat{\tilde X}_j - p\hat{\tilde X}_t - \sum_{j>t}w_j^{(t-1)}\hat{\tilde X}_j\|$ "
     r"rounds $w_t^{(t-1)}$ for $t\ge2$: the literal definition = the feedback form",
     origin=Origin.CLASSICAL,
     source="arXiv 2505.11695, Theorem 3.1",

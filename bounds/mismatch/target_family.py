@@ -38,7 +38,7 @@ TARGETS = (0.5, 1.0, 1.5)  # alpha, beside the 0 of the result itself
     id="target-family",
     statement=r"$\|\hat Xw-\hat{\tilde X}q\|^2 \le \|P_\perp\Delta w\|^2 + (|1-\alpha|\|P\Delta w\| + "
     r"\frac12(\sum_j\delta_j^2d_j^2)^{1/2})^2$ "
-    r"for OPTQ on $\tilde X$ with target $w + \alpha\tilde X^+\Delta w$; the bound is smallest at $\alpha = 1$",
+    r"for OPTQ on $\tilde X$ with target $w + \alpha\hat{\tilde X}^+\Delta w$; the bound is smallest at $\alpha = 1$",
     origin=Origin.OURS,
     source="this project, bounds/THEORY.md#target-family",
     kind=Kind.UPPER,
