@@ -32,14 +32,18 @@ def write_book() -> Path:
 
 def book() -> str:
     """The whole book in the Markdown of code hosts."""
-    shipped = {name: made for name, made in claims().items() if made.chapter in CHAPTERS}
     parts = [introduction()]
     for chapter in CHAPTERS:
         opening = introduction(chapter)
-        mine = [made for made in shipped.values() if made.chapter == chapter]
+        mine = [made for made in shipped().values() if made.chapter == chapter]
         parts += [opening, *(section(made) for made in in_reading_order(mine, opening))]
     text = "\n\n".join(part.strip() for part in parts) + "\n"
-    return text.replace(CONTENTS, contents(text, shipped))
+    return text.replace(CONTENTS, contents(text))
+
+
+def shipped() -> dict[str, Claim]:
+    """The claims of the chapters, by id: a user's own are not in the book."""
+    return {name: made for name, made in claims().items() if made.chapter in CHAPTERS}
 
 
 def introduction(chapter: str = "") -> str:
@@ -77,11 +81,11 @@ def applies(made: Claim) -> str:
     return "; ".join([", ".join([*made.algorithms, rounding]), *(hypothesis.name for hypothesis in made.hypotheses)])
 
 
-def contents(text: str, shipped: dict[str, Claim]) -> str:
-    """A list of all headings with their links; claims with their titles."""
-    lines = []
+def contents(text: str) -> str:
+    """A list of all headings after it with their links; claims with their titles."""
+    lines, known = [], shipped()
     for level, heading in _HEADING.findall(text.partition(CONTENTS)[2]):
-        name, title = (f"`{heading}`", f": {shipped[heading].page.title}") if heading in shipped else (heading, "")
+        name, title = (f"`{heading}`", f": {known[heading].page.title}") if heading in known else (heading, "")
         lines.append("  " * (len(level) - 2) + f"- [{name}](#{anchor(heading)}){title}")
     return for_code_hosts("\n".join(lines))
 
@@ -101,7 +105,7 @@ def for_code_hosts(text: str) -> str:
     >>> print(for_code_hosts(r"By `optq-l2`, $a_1 \le b_2$."))
     By [`optq-l2`](#optq-l2), $`a_1 \le b_2`$.
     """
-    known = claims()
+    known = shipped()
     text = _CODE.sub(lambda found: f"[`{found[1]}`](#{found[1]})" if found[1] in known else found[0], text)
     text = _DISPLAY.sub(lambda found: f"```math\n{found[1].strip()}\n```", text)
     return _INLINE.sub(lambda found: f"$`{' '.join(found[1].split())}`$", text)

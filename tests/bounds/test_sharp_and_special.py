@@ -111,6 +111,14 @@ def test_orthogonal_columns_make_everything_rounding_to_nearest(orthogonal):
     assert (orthogonal.result.codes == np.rint(orthogonal.W)).all()
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_worst_cases_of_two_correlated_features_by_hand(sign):
+    """H = [[5, 5s], [5s, 10]]: the corner (1, s) is the worst, 25; the trace is 15, the pivots 10 and 5 - 25/10."""
+    measured, bound = evaluate("optq-beats-rtn", Problem(np.array([[2.0, 1.0], [1.0, 3.0]]) * [1, sign], np.zeros((2, 1)), Grid(1.0)))
+    np.testing.assert_allclose(measured, [25, 15], rtol=1e-12)
+    np.testing.assert_allclose(bound, [15, 12.5], rtol=1e-12)
+
+
 @pytest.mark.parametrize("damping", [0.0, 0.3])
 def test_projected_qronos_attains_its_bound_by_weights_with_a_tight_target(rng, damping):
     """What the bound has beside the unexplained mismatch is attained, for weights whose target is that of `optq-l2-tight`."""

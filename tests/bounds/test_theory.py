@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from provable_ptq.algorithms import Grid, definitions
-from provable_ptq.bounds import Kind, Problem, claim, claims
-from provable_ptq.bounds.book import BOOK, COMMAND, anchor, book, in_reading_order, introduction
+from provable_ptq.bounds import Kind, Problem, claim, claims, load_claims
+from provable_ptq.bounds.book import BOOK, COMMAND, anchor, book, in_reading_order, introduction, shipped, write_book
 from provable_ptq.bounds.claim import CHAPTERS
 from provable_ptq.bounds.exact import ExactProblem
 from provable_ptq.bounds.page import LABELS, read_page
@@ -18,7 +18,7 @@ from provable_ptq.bounds.problems.constructions import clamped_problem
 from scipy.integrate import quad
 from scipy.stats import norm
 
-SHIPPED = {name: made for name, made in claims().items() if made.chapter in CHAPTERS}
+SHIPPED = shipped()
 TOMBSTONE = "∎"
 MATH = re.compile(r"\$`([^`]+)`\$|```math\n(.*?)```", re.DOTALL)
 COMMANDS = {
@@ -117,6 +117,16 @@ def test_claims_of_ones_own_may_have_a_page_in_the_function(own_claims):
 
 def test_the_book_is_what_the_registry_says(text):
     assert text == book(), f"bounds/THEORY.md is stale: {COMMAND} rewrites it"
+
+
+def test_the_command_rewrites_it(tmp_path, monkeypatch, text):
+    monkeypatch.setitem(write_book.__globals__, "BOOK", tmp_path / BOOK.name)
+    assert write_book().read_text(encoding="utf-8") == text
+
+
+def test_claims_of_ones_own_are_not_in_it(own_claims, write_claims, text):
+    load_claims(write_claims(1.0))
+    assert book() == text
 
 
 def test_a_changed_page_makes_another_book(monkeypatch, text):
