@@ -1,4 +1,4 @@
-r"""Reverse Gram-Schmidt: pivots, L, M and V of the damped calibration matrix (THEORY, section 1).
+r"""Reverse Gram-Schmidt: pivots, L, M and V of the damped calibration matrix (bounds/THEORY.md#reverse-gram-schmidt).
 
 With :math:`\hat X` the calibration matrix (features in processing order) stacked on :math:`\sqrt\lambda I`,
 :math:`\hat X = V L` where the columns of V are orthogonal with norms :math:`d_j` (the pivots) and L is unit lower
@@ -382,7 +382,7 @@ def factorize(X: np.ndarray, damping: float | str = 0.0, ordering: str | np.ndar
         RankDeficientError: dependent live columns at a damping too small to part them. Zero columns never raise:
             such a feature decouples.
 
-    Source: arXiv 2508.04853, setting; THEORY section 1.
+    Source: arXiv 2508.04853, setting; bounds/THEORY.md#reverse-gram-schmidt.
 
     >>> f = factorize(np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]]))
     >>> print(f.pivots.round(6), f.L[1, 0].round(6))

@@ -1,4 +1,4 @@
-"""Audit codes from any program: where they first depart from nearest-rounding OPTQ (THEORY, `optq-certificate`)."""
+"""Audit codes from any program: where they first depart from nearest-rounding OPTQ (claim `optq-certificate`)."""
 
 from __future__ import annotations
 

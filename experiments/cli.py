@@ -17,6 +17,7 @@ from tqdm import tqdm
 from ..algorithms.arguments import InvalidArgumentError, reject
 from .attack_command import attack_claim
 from .calibrations_command import list_calibrations
+from .explain_command import explain_claim
 from .progress import StoppedError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ app = typer.Typer(help="Proves, measures and shows how good post-training quanti
 
 app.command("attack")(attack_claim)
 app.command("calibrations")(list_calibrations)
+app.command("explain")(explain_claim)
 
 
 def _processes(workers: int) -> int:

@@ -1,4 +1,21 @@
-r"""`optq-certificate`: whether given codes are a true OPTQ output, without running OPTQ (ours)."""
+r"""`optq-certificate`: whether given codes are a true OPTQ output, without running OPTQ
+
+**Hypotheses.** Any $X$, $\lambda \ge 0$, ordering and alphabet; nearest rounding, ties broken either way. $q$ comes from any program.
+
+**Proof.** Let $e = L(w-q)$ and $z = q + e$, so $z_j = w_j + \sum_{i<j}L_{ji}(w_i-q_i)$: a number that depends on the codes before $j$
+only, and by `feedback-form` the one that OPTQ rounds at step $j$ if it chose $q_1, \dots, q_{j-1}$ before. If every $q_j$ is on the
+alphabet and nearest to $z_j$, then by induction OPTQ can choose $q_1$, then $q_2$, and so on: $q$ is an output. Conversely an output $q$
+has rounded exactly these $z_j$ to nearest elements. Let $j$ be the first index that breaks the condition: up to $j-1$ the codes are
+choices of OPTQ, and at $j$ no run of OPTQ that shares them chooses $q_j$. ∎
+
+**Lineage.** Without saturation the criterion is classical: $q$ is Babai's point exactly if $w - q$ lies in his cell, the box
+$\{Me : |e_j| \le \delta_j/2\}$. New here: alphabets with ends, where a saturated code must be the end on $z_j$'s side, and the first
+index that fails as the first step at which a program departed. No source found for that use.
+
+**Sharp.** An equivalence; at an exact tie both neighbours pass.
+
+**Reduces to.** $|e_j| \le \delta_j/2$ for all $j$ on an infinite alphabet; $q = Q(w)$ where columns are orthogonal.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +31,7 @@ from ..claim import Evaluation, Kind, Origin, claim
     statement=r"with $e = L(w-q)$, $z = q+e$: $q$ is an output of nearest-rounding OPTQ iff every $q_j$ is on the alphabet and nearest "
     r"to $z_j$; the first $j$ that breaks it is the first step at which the program departed",
     origin=Origin.OURS,
-    source="THEORY, section 3",
+    source="this project, bounds/THEORY.md#optq-certificate",
     kind=Kind.IDENTITY,
     unit="step number",
 )
