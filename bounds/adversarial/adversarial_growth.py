@@ -16,7 +16,7 @@ in its first entry and 0 elsewhere. ∎
 for exact arithmetic.
 
 **Sharp.** The inputs are harmless ($\|X_j\| \le \sqrt2$, $\|w\|_\infty \le \frac12$), yet the whole error lands on one output, and
-$\|q\|_\infty \ge N\eta - \frac12$: no alphabet that is fixed as $N$ grows suffices. As $\eta \to \frac12$ the 2-norm reaches the bound
+$\|q\|_\infty \ge N\eta - \frac12$: no alphabet that is fixed as $N$ grows suffices. As $\eta \to \frac12$ the 2-norm approaches the bound
 $\frac12\sqrt N$ of `optq-l2`.
 
 **Reduces to.** Nothing smaller. Stochastic rounding on the same input does not see the trap: all row sums of squares of $V$ are 1, so

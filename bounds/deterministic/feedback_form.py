@@ -1,4 +1,4 @@
-r"""`feedback-form`: every algorithm here is a triangular solve with rounding
+r"""`feedback-form`: OPTQ and Qronos are triangular solves with rounding
 
 **Hypotheses.** Any calibration matrices, $\lambda \ge 0$, ordering, alphabet (saturated or not) and rounding rule. $L$ belongs to the
 matrix that the algorithm is calibrated on: $\hat X$ for OPTQ, with target $u = w$; $\hat{\tilde X}$ for Qronos, with target
@@ -29,7 +29,8 @@ from ..mismatch.projection import first_minimizer, target
 
 @claim(
     id="feedback-form",
-    statement=r"$z_j = u_j + \sum_{i<j} L_{ji}(u_i - q_i)$, that is $L(u-q) = e$ (Qronos: up to its first step, which rounds $z_1$)",
+    statement=r"$z_j = u_j + \sum_{i<j} L_{ji}(u_i - q_i)$, that is $L(u-q) = e$ (alternating Qronos: for $j \ge 2$; "
+    r"its first step rounds $z_1$)",
     origin=Origin.CLASSICAL,
     source="QuIP, arXiv 2307.13304; Babai 1986, for GPTQ arXiv 2507.18553",
     kind=Kind.IDENTITY,

@@ -10,12 +10,14 @@ result. ∎
 
 **Lineage.** Classical: the first floor is the lower bound that a dual lattice vector gives on the distance to a lattice (Håstad, *Dual
 vectors and lower bounds for the nearest lattice point problem*, Combinatorica 8, 1988), for the dual basis, whose squared norms are the
-$(H^{-1})_{jj}$; the second is Rayleigh's quotient.
+$(H^{-1})_{jj}/\delta_j^2$; the second is Rayleigh's quotient.
 
-**Sharp.** At $N = 1$ both are equalities at the optimum. The first is attained where $x$ is a multiple of $H^{-1}1_j$, the second at an
-eigenvector of the smallest eigenvalue.
+**Sharp.** At $N = 1$ both are equalities at the optimum. The first is attained where $x = w - q$ is a multiple of $H^{-1}1_j$
+and $|x_j| = \mathrm{dist}(w_j, \delta_j\mathbb Z)$; the second where $x$ is an eigenvector of the smallest eigenvalue and that holds
+for every $j$.
 
-**Reduces to.** The error of rounding to nearest, feature by feature, where $H$ is diagonal (its largest term, for the first).
+**Reduces to.** Where $H$ is diagonal the error of rounding to nearest is $\sum_jH_{jj}\,\mathrm{dist}(w_j, \delta_j\mathbb Z)^2$: the
+first floor is its largest term. The second floor is that error where $H$ is a multiple of the identity.
 """
 
 from __future__ import annotations

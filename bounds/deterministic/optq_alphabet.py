@@ -9,9 +9,10 @@ $k = \min(k_{\max}, -k_{\min})$ at step $j$. If no step before $j$ saturated, th
 $|z_j| \le |w_j| + \frac12\sum_{i<j}\delta_i|M_{ji}| \le (k+\frac12)\delta_j$ by the condition, so $z_j$ lies in
 $[(k_{\min}-\frac12)\delta_j, (k_{\max}+\frac12)\delta_j]$ and step $j$ does not saturate either. Induct on $j$. ∎
 
-**Lineage.** This project: no source found for this deterministic condition. arXiv 2508.04853 sizes alphabets for stochastic rounding
-(`sto-optq-weights`), QuIP (arXiv 2307.13304) avoids clamping with high probability by a convex program; the row sums of $|M|$ are those
-of noise shaping with a bounded filter.
+**Lineage.** This project: no source found for this deterministic condition for OPTQ. arXiv 2508.04853 sizes alphabets for stochastic
+rounding (`sto-optq-weights`), QuIP (arXiv 2307.13304) avoids clamping with high probability by a convex program; for Toeplitz $M$ it is the
+$\ell_1$ criterion for the stability of Sigma–Delta quantizers (see arXiv 2605.17127); arXiv 2507.18553 designs variants of GPTQ that avoid
+clipping.
 
 **Sharp.** For every $j$: the weights of `optq-l2-tight` with $e_i = -\frac{\delta_i}2(1-\varepsilon)\,\mathrm{sign}\,M_{ji}$ make
 $z_j - w_j$ equal to $(1-\varepsilon)$ times the bound. The condition is sufficient, not necessary.

@@ -14,7 +14,7 @@ index that fails as the first step at which a program departed. No source found 
 
 **Sharp.** An equivalence; at an exact tie both neighbours pass.
 
-**Reduces to.** $|e_j| \le \delta_j/2$ for all $j$ on an infinite alphabet; $q = Q(w)$ where columns are orthogonal.
+**Reduces to.** $q$ on the grid and $|e_j| \le \delta_j/2$ for all $j$, on an infinite alphabet; $q = Q(w)$ where columns are orthogonal.
 """
 
 from __future__ import annotations

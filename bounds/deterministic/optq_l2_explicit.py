@@ -1,6 +1,7 @@
 r"""`optq-l2-explicit`: the sum of the pivots from norms and singular values, the case for decreasing norm
 
-**Hypotheses.** $m \le N$; any $X$, $\lambda \ge 0$ and ordering; $\sigma^{(j)}$ as in `pivot-bound`.
+**Hypotheses.** $m \le N$; any $X$, $\lambda \ge 0$ and ordering; $\sigma^{(j)}$, and the fraction where $\lambda = \sigma^{(j)} = 0$,
+as in `pivot-bound`.
 
 **Proof.** Add the bounds of `pivot-bound` over $j$: the first case holds for $j \le N-m$, the second for the last $m$ features, and each
 brings one $\lambda$. ∎

@@ -1,4 +1,4 @@
-r"""`optq-l2-tight`: for every calibration matrix some weights attain the 2-norm bound
+r"""`optq-l2-tight`: for every calibration matrix some weights come as near to the 2-norm bound as one likes
 
 **Hypotheses.** Any $X$, $\lambda \ge 0$, ordering and steps; $k$ a vector of codes inside the alphabet; $0 < \varepsilon \le 1$; any
 signs.

@@ -15,8 +15,8 @@ $A$ span $\mathbb R^m$ and the minimum is 0, as the fraction says; for $\lambda 
 
 **Lineage.** Lemma B.1 of arXiv 2508.04853; the middle step is the textbook formula of ridge regression.
 
-**Sharp.** Equality at $m = 1$ for every $j$ (there is one singular value); in general where $X_j$ is a left singular vector of $X_{>j}$
-that belongs to $\sigma^{(j)}$. The second case is attained where $X_j$ is orthogonal to the later columns.
+**Sharp.** Equality at $m = 1$ for every $j$ (there is one singular value); in general where $X_j$ is a multiple of a left singular vector
+of $X_{>j}$ that belongs to $\sigma^{(j)}$. The second case is attained where $X_j$ is orthogonal to the later columns.
 
 **Reduces to.** $d_j^2 \le \lambda + \|X_j\|^2$ at $m > N-j$; $d_j^2 = 0$ at $\lambda = 0$ where the later columns have full row rank.
 """

@@ -11,7 +11,8 @@ $|1-\alpha|\|P\Delta w\| + \|Ve\|$ with $\|Ve\|^2 = \sum_jd_j^2e_j^2 \le \frac14
 $\alpha$. ∎
 
 **Lineage.** This project: the family and its bound; no source found for the bound. Its members are OPTQ ($\alpha = 0$), projected Qronos
-($\alpha = 1$; remark 5.2 of arXiv 2508.04853), and the partial corrections of QEP (arXiv 2504.09629) and CoreQ (arXiv 2602.05902).
+($\alpha = 1$; remark 5.2 of arXiv 2508.04853), and the partial corrections of QEP (arXiv 2504.09629) and CoreQ (arXiv 2602.05902, which
+chooses $\alpha$ from a geometric decomposition of the mismatch).
 
 **Sharp.** At $\alpha = 1$ as `qronos-l2` is. It is the *bound* that is smallest there: single errors can be smaller elsewhere, and on
 other inputs than those of the calibration a partial correction can be the better choice.

@@ -1,6 +1,7 @@
 r"""`spfq-linf`: the infinity-norm bound of stochastic path following, and that stochastic OPTQ's is never above it
 
-**Hypotheses.** SPFQ on matched inputs ($\tilde X = X$), one step $\delta$ per neuron, $0 < p < 1$; zero columns are allowed. On a finite
+**Hypotheses.** SPFQ on matched inputs ($\tilde X = X$), one step $\delta$ per neuron, $0 < p < 1$; zero columns are allowed, and
+where $X = 0$ the error and both levels are 0. On a finite
 alphabet the statement is about runs in which no step saturates ([finite alphabets](#finite-alphabets)).
 
 **Proof.** As in `gpfq-l2`, $r_t = P_t^\perp r_{t-1} + e_tX_t$ (with $P_t^\perp = I$ for a zero column). So $X(w-q) = r_N = \sum_te_ty_t$
@@ -17,7 +18,8 @@ the comparison are this project's.
 
 **Sharp.** Not; the second level is below the first by a factor of at least $\sqrt{3\pi}$ at $p \le \frac12$ (`sto-optq-linf-rowwise`).
 
-**Reduces to.** Stochastic rounding with orthogonal columns, where it agrees with OPTQ's levels.
+**Reduces to.** Stochastic rounding where columns are orthogonal; there the first level is that of `sto-optq-linf` at $\lambda = 0$, and
+the second the upper bound of `sto-optq-linf-rowwise` with $\max_jd_j$.
 """
 
 from __future__ import annotations

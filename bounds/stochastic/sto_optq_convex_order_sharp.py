@@ -6,9 +6,10 @@ r"""`sto-optq-convex-order-sharp`: the convex order with a quarter of the varian
 points](#convex-order) $e_j \prec_{cx} N(0, \frac\pi8\delta_j^2)$. The rest is the proof of `sto-optq-convex-order` with $\frac\pi8$ in
 place of $\frac\pi2$. ∎
 
-**Lineage.** This project found the constant through the Gaussian isoperimetric profile. The one-variable comparison is also a case of
-arXiv 2604.26819 (a sub-Gaussian variable of variance proxy $\sigma^2$, here $\delta^2/4$ by Hoeffding's lemma, is dominated by
-$N(0, \frac\pi2\sigma^2)$). New is its use for OPTQ in place of the bounded lemma; no source found for that.
+**Lineage.** This project: the constant for OPTQ; no source found for that use. The one-variable comparison is a case of arXiv 2604.26819 (a
+sub-Gaussian variable of variance proxy $\sigma^2$, here $\delta^2/4$ by Hoeffding's lemma, is dominated by $N(0, \frac\pi2\sigma^2)$),
+which, to judge by a summary of it, also goes through the Gaussian isoperimetric profile. Adding up steps is the argument of SPFQ (arXiv
+2309.10975); a general principle of that kind is in arXiv 2604.03170.
 
 **Sharp.** At $N = 1$ with $z$ halfway between two grid points: $\mathbb E|e_1| = \delta/2$ is exactly the mean of
 $|N(0, \frac\pi8\delta^2)|$, so no smaller variance will do.

@@ -2,7 +2,7 @@ r"""`sto-optq-linf`: the infinity-norm bound of stochastic OPTQ
 
 **Hypotheses.** Stochastic rounding, one step $\delta$ per neuron, $0 < p < 1$; any $X$, $\lambda \ge 0$ and ordering. One neuron: $p/K$
 in place of $p$ for all $K$. On a finite alphabet the statement is about runs in which no step saturates ([finite
-alphabets](#finite-alphabets)).
+alphabets](#finite-alphabets)). Where $\max_jd_j = 0$ the error and the level are both 0.
 
 **Proof.** By `sto-optq-convex-order` and a linear map, row $i$ of $X(w-q)$ is dominated by $N(0, \frac\pi2\delta^2(VV^\top)_{ii})$. The
 nonzero eigenvalues of $VV^\top$ are those of $V^\top V = D^2$, so $(VV^\top)_{ii} \le \max_jd_j^2$ and every row is dominated by
