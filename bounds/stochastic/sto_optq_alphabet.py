@@ -18,7 +18,8 @@ same. ∎
 root of its sums of squares: on `adversarial-growth` $N/2$ against at most $\sqrt{N\log(2N/p)/2}$.
 
 **Reduces to.** $|w_j - q_j| < \delta_j$ where the columns of $\hat X$ are orthogonal (from $\alpha = \delta_j$ on the tail is weaker than
-that). """
+that).
+"""
 
 from __future__ import annotations
 

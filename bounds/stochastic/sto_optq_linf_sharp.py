@@ -14,7 +14,8 @@ $\alpha^2 = 2\sigma^2\log(2m/p) = \frac\pi4\delta^2\max_jd_j^2\log(2m/p)$. ∎
 `sto-optq-linf-rowwise` is below it by a factor of $\sqrt{\pi/2}$ at least.
 
 **Reduces to.** It implies `sto-optq-linf` for $p \le \frac12$, which is above it by a factor of
-$\sqrt{8\log(\sqrt2\,m/p)/\log(2m/p)} \ge \sqrt6$. """
+$\sqrt{8\log(\sqrt2\,m/p)/\log(2m/p)} \ge \sqrt6$.
+"""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ SHIPPED = shipped()
 TOMBSTONE = "∎"
 MATH = re.compile(r"\$`([^`]+)`\$|```math\n(.*?)```", re.DOTALL)
 COMMANDS = {
-    "alpha", "approx", "arg", "begin", "big", "Big", "cdot", "cdots", "Delta", "delta", "det", "dots", "ell", "end", "epsilon", "eta", "exp",
-    "frac", "gamma", "ge", "hat", "in", "infty", "int", "lambda", "langle", "le", "log", "mapsto", "mathbb", "mathbf", "mathrm",
+    "alpha", "approx", "arg", "begin", "big", "Big", "cdot", "cdots", "Delta", "delta", "det", "dots", "ell", "end", "epsilon", "eta",
+    "exp", "frac", "gamma", "ge", "hat", "in", "infty", "int", "lambda", "langle", "le", "log", "mapsto", "mathbb", "mathbf", "mathrm",
     "max", "mid", "min", "ne", "perp", "Phi", "pi", "pm", "Pr", "prec", "preceq", "prod", "propto", "psi", "qquad", "rangle", "Sigma",
     "sigma", "sqrt", "succ", "sum", "text", "theta", "tilde", "times", "to", "top", "varepsilon", "varphi", "varrho",
 }
