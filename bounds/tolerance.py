@@ -18,13 +18,18 @@ import numpy as np
 
 EPS = float(np.finfo(np.float64).eps)
 EQUALITY = 1e-6  # inside an allowance this small, equality is all that float64 can see: it counts as holding
+VISIBLE = 1e-3  # an identity whose sides float64 cannot compare to this is not decided
 IDENTITY = 1e-10  # the design's tolerance for identities of well-conditioned problems
 WELL_CONDITIONED = 1e8
 
 
 def relative_allowance(features: int, condition: float, largest_ratio: float) -> float:
-    """What a bound may be missed by, relative to the bound; `largest_ratio` is max |w| / step."""
-    return float(100 * features * EPS * condition + 4 * features * EPS * largest_ratio)
+    """What a bound may be missed by, relative to the bound; `largest_ratio` is max |w| / step.
+
+    An output loses a few eps of the largest weight times the largest column; a bound may be as small as the smallest pivot times
+    half a step. So the two quotients multiply.
+    """
+    return float((100 + 4 * largest_ratio) * features * EPS * condition)
 
 
 def identity_tolerance(features: int, condition: float, largest_ratio: float) -> float:
