@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from flint import arb, ctx, fmpq
 
+from ..algorithms.arguments import InvalidArgumentError
 from ..algorithms.rounding import EveryPath
 from .arithmetic import as_float
 from .check import structural_mismatch, unmet_hypotheses
@@ -20,6 +21,7 @@ from .exact_replay import ExactProblem, ExactResult
 from .law import LAW_KINDS
 from .problem import Problem
 from .sampling import repeat_neuron
+from .units import in_units
 from .verdict import Outcome, Verdict, ratios
 
 PRECISIONS = (64, 256, 1024, 4096)  # bits, tried in turn until every ball is decided
@@ -58,13 +60,19 @@ def check_exact(problem: Problem, ids: Iterable[str] | None = None) -> ExactRepo
     """
     view = ExactProblem(problem)
     result = view.result
-    rounded = "result" in problem.__dict__ or problem.algorithm not in ("optq", "qronos") or not view.factorization.dependent
-    same = (problem.result.codes == result.codes).all(axis=0) if rounded else np.zeros(problem.K, dtype=bool)
+    same = _same_codes(problem, result)
     verdicts = {claim.id: _verdict(claim, view, result) for claim in select(ids)}
     for name, verdict in verdicts.items():
         if verdict.outcome is Outcome.VIOLATED:
             verdicts[name] = replace(verdict, witness=problem)
     return ExactReport(verdicts, same, result.tie_distances)
+
+
+def _same_codes(problem: Problem, result: ExactResult) -> np.ndarray:
+    try:
+        return (in_units(problem)[1].result.codes == result.codes).all(axis=0)
+    except InvalidArgumentError:  # float64 cannot tell live columns apart, or cannot square them
+        return np.zeros(problem.K, dtype=bool)
 
 
 def _verdict(claim: Claim, view: ExactProblem, result: ExactResult) -> Verdict:

@@ -56,3 +56,13 @@ def literal_allowance(features: int, condition: float) -> float:
 def cancellation(*terms: np.ndarray) -> np.ndarray:
     """What float64 may lose, absolutely, when these arrays are added and cancel: a few eps of their sizes."""
     return 4 * EPS * sum(np.abs(term) for term in terms)
+
+
+def sums(features: int) -> float:
+    """What float64 loses of a sum of products, relative to the sum of their sizes: the factorization's backward error included."""
+    return 16 * features * EPS
+
+
+def squared(size_squared: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """What a squared norm loses when its vector loses `loss` in norm: 2 r l + l^2."""
+    return 2 * np.sqrt(size_squared) * loss + loss**2
