@@ -14,7 +14,7 @@ from flint import arb, ctx, fmpq
 
 from ..algorithms.arguments import InvalidArgumentError
 from ..algorithms.rounding import EveryPath
-from .arithmetic import as_float
+from .arithmetic import as_float, ball
 from .check import structural_mismatch, unmet_hypotheses
 from .claim import Claim, Evaluation, Kind, select
 from .exact_replay import ExactProblem, ExactResult
@@ -25,6 +25,7 @@ from .units import in_units
 from .verdict import Outcome, Verdict, ratios
 
 PRECISIONS = (64, 256, 1024, 4096)  # bits, tried in turn until every ball is decided
+ExactRunner = Callable[[ExactProblem], ExactResult]
 EXACT_PATHS = 8  # features up to which all 2^N rounding paths are replayed exactly
 
 
@@ -44,12 +45,13 @@ class ExactReport:
     tie_distances: np.ndarray
 
 
-def check_exact(problem: Problem, ids: Iterable[str] | None = None) -> ExactReport:
+def check_exact(problem: Problem, ids: Iterable[str] | None = None, algorithm: ExactRunner | None = None) -> ExactReport:
     """Replay a problem in exact arithmetic and decide every claim that applies.
 
     Arguments:
         problem: small: costs grow like N^5 (N = 32 with 400 neurons takes seconds).
         ids: claim ids; None for all.
+        algorithm: what computes an exact result from an `ExactProblem`; None: the replay of the problem's own algorithm.
 
     Probability claims and expectations are decided on all 2^N rounding paths of the first neuron to which
     they apply, up to 8 features.
@@ -59,9 +61,9 @@ def check_exact(problem: Problem, ids: Iterable[str] | None = None) -> ExactRepo
     ('holds', True)
     """
     view = ExactProblem(problem)
-    result = view.result
+    result = view.result if algorithm is None else algorithm(view)
     same = _same_codes(problem, result)
-    verdicts = {claim.id: _verdict(claim, view, result) for claim in select(ids)}
+    verdicts = {claim.id: _verdict(claim, view, result, algorithm) for claim in select(ids)}
     for name, verdict in verdicts.items():
         if verdict.outcome is Outcome.VIOLATED:
             verdicts[name] = replace(verdict, witness=problem)
@@ -75,7 +77,7 @@ def _same_codes(problem: Problem, result: ExactResult) -> np.ndarray:
         return np.zeros(problem.K, dtype=bool)
 
 
-def _verdict(claim: Claim, view: ExactProblem, result: ExactResult) -> Verdict:
+def _verdict(claim: Claim, view: ExactProblem, result: ExactResult, algorithm: ExactRunner | None = None) -> Verdict:
     mismatch = structural_mismatch(claim, view)
     if mismatch:
         return Verdict(Outcome.NOT_APPLICABLE, advice=mismatch)
@@ -83,7 +85,7 @@ def _verdict(claim: Claim, view: ExactProblem, result: ExactResult) -> Verdict:
         return Verdict(Outcome.NOT_APPLICABLE, advice="a prediction is no theorem: there is nothing to decide exactly")
     if claim.construct is not None:
         view = claim.construct(view)
-        result = view.result
+        result = view.result if algorithm is None else algorithm(view)
     applies, notes = unmet_hypotheses(claim, view, result)
     if not applies.any():
         return Verdict(Outcome.NOT_APPLICABLE, advice="; ".join(notes))
@@ -104,10 +106,11 @@ def _decide(evaluate: Callable[[], Evaluation], claim: Claim, applies: np.ndarra
                 measured, bound = measured[..., applies], bound[..., applies]
             signs = [_certainly(claim.kind, a, b) for a, b in zip(measured.flat, bound.flat, strict=True)]
             floats = as_float(measured), as_float(bound)
+            found = [_ratio(claim.kind, a, b) for a, b in zip(measured.flat, bound.flat, strict=True)]
         if None not in signs:
             break
     outcome = Outcome.VIOLATED if False in signs else Outcome.UNDECIDED if None in signs else Outcome.HOLDS
-    ratio = float(np.max(ratios(claim.kind, Evaluation(*floats)), initial=0.0))
+    ratio = float(np.max(found, initial=0.0))
     advice = f"{signs.count(None)} entries stay within the reach of {PRECISIONS[-1]} bits" if None in signs else ""
     return Verdict(outcome, *floats, ratio, 1 - ratio, advice)
 
@@ -122,6 +125,18 @@ def _certainly(kind: Kind, measured: object, bound: object) -> bool | None:
     if difference >= 0:
         return True
     return False if difference < 0 else None
+
+
+def _ratio(kind: Kind, measured: object, bound: object) -> float:
+    """`verdict.ratios` of one entry, divided before it becomes a float: the sides may be too small or too large for one."""
+    if kind is Kind.IDENTITY:
+        difference, size = abs(measured - bound), max(abs(ball(measured)).mid(), abs(ball(bound)).mid())
+        return float(as_float(np.array([ball(difference) / size if size > 0 else 0 * size], dtype=object))[0])
+    unit = max(abs(ball(measured)).mid(), abs(ball(bound)).mid())
+    if not unit > 0:
+        return 0.0
+    pair = as_float(np.array([ball(measured) / unit, ball(bound) / unit], dtype=object))
+    return float(ratios(kind, Evaluation(pair[:1], pair[1:]))[0])
 
 
 def _law(claim: Claim, view: ExactProblem, neuron: int) -> Verdict:

@@ -78,9 +78,16 @@ class Units:
 
     def measure_result(self, result: object) -> object:
         """A result of the problem in these units: the same codes."""
+        return self._shifted(result, -self.weights)
+
+    def in_given(self, result: object) -> object:
+        """A result of the measured problem in the units that the problem came in."""
+        return self._shifted(result, self.weights)
+
+    def _shifted(self, result: object, exponents: np.ndarray) -> object:
         if self.own or not is_dataclass(result):
             return result
-        changed = {name: np.ldexp(np.asarray(getattr(result, name), dtype=np.float64), -self.weights)
+        changed = {name: np.ldexp(np.asarray(getattr(result, name), dtype=np.float64), exponents)
                    for name in ("weights", "rounding_errors", "target") if hasattr(result, name)}
         return replace(result, **changed)
 
