@@ -52,8 +52,8 @@ class Evaluation:
         allowance: what float64 may part the sides of an identity by, relative, where that is more than `tolerance` allows.
         noise: what float64 may part the sides by, absolutely, where terms cancel that are larger than both; None: not known, and
             the tolerances reckon with the largest weights.
-        natural: the size of either side where it does not happen to vanish, such as the bound of the error that an identity
-            splits: below the millionth part of it (identities: the thousandth) the sides are not told apart.
+        natural: the size of what is compared where that does not happen to vanish, such as the bound of the error that an identity
+            splits: a verdict needs float64 to see its millionth part (identities: its thousandth). None: the side's own size.
     """
 
     measured: np.ndarray

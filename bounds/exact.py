@@ -14,7 +14,7 @@ from flint import arb, ctx, fmpq
 
 from ..algorithms.arguments import InvalidArgumentError
 from ..algorithms.rounding import EveryPath
-from .arithmetic import as_float, ball
+from .arithmetic import as_float, ball, maximum
 from .check import structural_mismatch, unmet_hypotheses
 from .claim import Claim, Evaluation, Kind, select
 from .exact_replay import ExactProblem, ExactResult
@@ -92,8 +92,16 @@ def _verdict(claim: Claim, view: ExactProblem, result: ExactResult, algorithm: E
     if claim.kind in LAW_KINDS:
         return _law(claim, view, int(np.argmax(applies)))
     verdict = _decide(lambda: claim(view, result), claim, applies)
+    if claim.about_neurons and _off_the_alphabet(view, result)[applies].any():
+        verdict = replace(verdict, outcome=Outcome.VIOLATED, advice="the result holds codes off the alphabet")
     counted = {"covered": int(applies.sum()), "neurons": view.K} if claim.about_neurons else {}
     return replace(verdict, advice="; ".join(filter(None, [*notes, verdict.advice])), **counted)
+
+
+def _off_the_alphabet(view: ExactProblem, result: ExactResult) -> np.ndarray:
+    """Which neurons (K,) have codes beyond the ends: only a program of somebody else's makes such."""
+    codes = result.codes[view.order]
+    return ((codes < view.alphabet.low) | (codes > view.alphabet.high)).any(axis=0)
 
 
 def _decide(evaluate: Callable[[], Evaluation], claim: Claim, applies: np.ndarray) -> Verdict:
@@ -102,11 +110,12 @@ def _decide(evaluate: Callable[[], Evaluation], claim: Claim, applies: np.ndarra
         with ctx.workprec(precision):
             evaluation = evaluate()
             measured, bound = np.broadcast_arrays(np.asarray(evaluation.measured, dtype=object), np.asarray(evaluation.bound, dtype=object))
+            sizes = _sizes(evaluation, measured, bound)
             if claim.about_neurons:
-                measured, bound = measured[..., applies], bound[..., applies]
+                measured, bound, sizes = (side[..., applies] for side in (measured, bound, sizes))
             signs = [_certainly(claim.kind, a, b) for a, b in zip(measured.flat, bound.flat, strict=True)]
             floats = as_float(measured), as_float(bound)
-            found = [_ratio(claim.kind, a, b) for a, b in zip(measured.flat, bound.flat, strict=True)]
+            found = [_ratio(claim.kind, *entry) for entry in zip(measured.flat, bound.flat, sizes.flat, strict=True)]
         if None not in signs:
             break
     outcome = Outcome.VIOLATED if False in signs else Outcome.UNDECIDED if None in signs else Outcome.HOLDS
@@ -127,10 +136,24 @@ def _certainly(kind: Kind, measured: object, bound: object) -> bool | None:
     return False if difference < 0 else None
 
 
-def _ratio(kind: Kind, measured: object, bound: object) -> float:
+def _sizes(evaluation: Evaluation, measured: np.ndarray, bound: np.ndarray) -> np.ndarray:
+    """What differences are relative to, as midpoints of balls: `natural` or the scale where one is given, else the larger side."""
+    given = [evaluation.natural] if evaluation.natural is not None else [evaluation.scale] if evaluation.scale is not None else [measured, bound]
+    parts = np.broadcast_arrays(measured, *(np.asarray(part, dtype=object) for part in given))[1:]
+    return np.asarray(maximum(np.stack([_middles(part) for part in parts])), dtype=object)
+
+
+def _middles(entries: np.ndarray) -> np.ndarray:
+    middles = np.empty(entries.shape, dtype=object)
+    for index in np.ndindex(entries.shape):
+        middles[index] = abs(ball(entries[index])).mid()
+    return middles
+
+
+def _ratio(kind: Kind, measured: object, bound: object, size: object) -> float:
     """`verdict.ratios` of one entry, divided before it becomes a float: the sides may be too small or too large for one."""
     if kind is Kind.IDENTITY:
-        difference, size = abs(measured - bound), max(abs(ball(measured)).mid(), abs(ball(bound)).mid())
+        difference = abs(measured - bound)
         return float(as_float(np.array([ball(difference) / size if size > 0 else 0 * size], dtype=object))[0])
     unit = max(abs(ball(measured)).mid(), abs(ball(bound)).mid())
     if not unit > 0:

@@ -32,6 +32,11 @@ def drift(problem, result) -> np.ndarray:
     return strayed if is_exact(z) else np.maximum(strayed - cancellation(z, w, q), 0)
 
 
+def step_sizes(problem) -> np.ndarray:
+    """What the numbers that are rounded are compared at (N, K): float64 must see a sixteenth of a step, 64 times its thousandth part."""
+    return 64 * problem.steps
+
+
 def ridge(problem, result) -> np.ndarray:
     """lambda ||w - q||^2 (K,)."""
     return problem.factorization.damping * squares(problem.W - result.weights)

@@ -191,11 +191,12 @@ class _Judged:
             if kind is Kind.IDENTITY:
                 beyond = np.abs(measured - bound)
                 size = np.maximum(np.abs(measured), np.abs(bound)) if evaluation.scale is None else np.abs(evaluation.scale)
-                scale, finest = np.maximum(size, natural(evaluation)), VISIBLE
+                finest = VISIBLE
             else:
                 beyond = measured - bound if kind is Kind.UPPER else bound - measured
                 size = np.abs(bound if kind is Kind.UPPER else measured)
-                scale, finest = np.maximum(size, natural(evaluation)), EQUALITY
+                finest = EQUALITY
+            scale = size if evaluation.natural is None else np.abs(evaluation.natural) + 0 * size
             slack = allowance * size + noise
             fine = slack <= finest * scale
             within = fine if kind is Kind.IDENTITY else fine | (beyond <= -slack)
@@ -213,11 +214,6 @@ def allowances(claim: Claim, problem: Problem, evaluation: Evaluation) -> tuple[
     rule = identity_tolerance if claim.kind is Kind.IDENTITY else relative_allowance
     noise = np.zeros(()) if evaluation.noise is None else np.abs(evaluation.noise)
     return max(rule(features, condition, largest), evaluation.allowance), noise
-
-
-def natural(evaluation: Evaluation) -> np.ndarray:
-    """The size of what is compared where it does not happen to vanish: differences far below it are none."""
-    return np.zeros(()) if evaluation.natural is None else np.abs(evaluation.natural)
 
 
 def _why_undecided(kind: Kind, evaluation: Evaluation, judged: _Judged) -> str:

@@ -47,7 +47,7 @@ def optimum_floor(problem, result) -> Evaluation:
     bound = np.stack([by_feature, by_feature, by_spectrum, by_spectrum, best])
     loss = output_loss(problem, result)
     noise = None if loss is None else squared(measured, loss) + squared(bound, loss)
-    return Evaluation(measured, bound, noise=noise, natural=np.broadcast_to(pivot_sum(problem) / 4, bound.shape))
+    return Evaluation(measured, bound, noise=noise, natural=bound + pivot_sum(problem) / 4)
 
 
 def grid_distances(problem) -> np.ndarray:

@@ -32,4 +32,4 @@ def optq_identity(problem, result) -> Evaluation:
     measured, weighted = damped_error_squared(problem, result), weighted_errors_squared(problem, result)
     loss = output_loss(problem, result)
     noise = None if loss is None else squared(measured, loss) + squared(weighted, loss)
-    return Evaluation(measured, weighted, scale=weighted, noise=noise, natural=pivot_sum(problem) / 4)
+    return Evaluation(measured, weighted, scale=weighted, noise=noise, natural=weighted + pivot_sum(problem) / 4)

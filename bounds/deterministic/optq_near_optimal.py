@@ -40,4 +40,4 @@ def optq_near_optimal(problem, result) -> Evaluation:
     measured, best = damped_error_squared(problem, result), optimum_squared(problem)
     loss = output_loss(problem, result)
     noise = None if loss is None else squared(measured, loss) + factor * squared(best, loss)
-    return Evaluation(measured, factor * best, noise=noise, natural=pivot_sum(problem) / 4)
+    return Evaluation(measured, factor * best, noise=noise, natural=factor * best + pivot_sum(problem) / 4)

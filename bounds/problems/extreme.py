@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from flint import fmpq
 
 from ...algorithms import Grid
 from ...algorithms.qronos import FORMS
@@ -146,12 +147,19 @@ def _as_rounded(problem, result):
     steps = problem.steps[np.argsort(order)]
     ratios = w / steps
     if is_exact(w):
-        codes = np.array([[int((2 * ratio + 1).floor()) // 2 for ratio in row] for row in ratios], dtype=np.int64)
+        codes = np.array([[_to_even(ratio) for ratio in row] for row in ratios], dtype=np.int64)
         weights = steps * rationals(codes)
     else:
         codes = np.rint(ratios).astype(np.int64)
         weights = steps * codes
     return replace(result, codes=codes, weights=weights, rounding_errors=(w - weights)[order], saturated=np.zeros_like(result.saturated))
+
+
+def _to_even(ratio: fmpq) -> int:
+    """The nearest integer, ties to the even one, as `rint` has it."""
+    doubled = int((2 * ratio).floor())
+    tie = 2 * ratio == doubled and doubled % 2 == 1
+    return int((ratio + fmpq(1, 2)).floor()) - int(tie and (doubled + 1) // 2 % 2 == 1)
 
 
 FAULTS: dict[str, Callable] = {
