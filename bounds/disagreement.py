@@ -93,7 +93,7 @@ def contradict(claim: Claim, floating: Verdict | None, exact: Verdict | None) ->
         return False
     if floating.outcome is Outcome.VIOLATED:
         return exact.outcome is Outcome.HOLDS
-    visible = exact.ratio > (VISIBLE if claim.kind is Kind.IDENTITY else 1 + EQUALITY)
+    visible = exact.margin < -(VISIBLE if claim.kind is Kind.IDENTITY else EQUALITY)
     return floating.outcome is Outcome.HOLDS and exact.outcome is Outcome.VIOLATED and visible
 
 

@@ -115,13 +115,16 @@ def _decide(evaluate: Callable[[], Evaluation], claim: Claim, applies: np.ndarra
                 measured, bound, sizes = (side[..., applies] for side in (measured, bound, sizes))
             signs = [_certainly(claim.kind, a, b) for a, b in zip(measured.flat, bound.flat, strict=True)]
             floats = as_float(measured), as_float(bound)
-            found = [_ratio(claim.kind, *entry) for entry in zip(measured.flat, bound.flat, sizes.flat, strict=True)]
+            entries = list(zip(measured.flat, bound.flat, sizes.flat, strict=True))
+            found = [_ratio(claim.kind, *entry) for entry in entries]
+            missed = [_missed(claim.kind, *entry) for entry in entries]
         if None not in signs:
             break
     outcome = Outcome.VIOLATED if False in signs else Outcome.UNDECIDED if None in signs else Outcome.HOLDS
     ratio = float(np.max(found, initial=0.0))
     advice = f"{signs.count(None)} entries stay within the reach of {PRECISIONS[-1]} bits" if None in signs else ""
-    return Verdict(outcome, *floats, ratio, 1 - ratio, advice)
+    margin = -max(missed) if outcome is Outcome.VIOLATED else 1 - ratio
+    return Verdict(outcome, *floats, ratio, margin, advice)
 
 
 def _certainly(kind: Kind, measured: object, bound: object) -> bool | None:
@@ -138,7 +141,8 @@ def _certainly(kind: Kind, measured: object, bound: object) -> bool | None:
 
 def _sizes(evaluation: Evaluation, measured: np.ndarray, bound: np.ndarray) -> np.ndarray:
     """What differences are relative to, as midpoints of balls: `natural` or the scale where one is given, else the larger side."""
-    given = [evaluation.natural] if evaluation.natural is not None else [evaluation.scale] if evaluation.scale is not None else [measured, bound]
+    named = [size for size in (evaluation.natural, evaluation.scale) if size is not None]
+    given = named[:1] or [measured, bound]
     parts = np.broadcast_arrays(measured, *(np.asarray(part, dtype=object) for part in given))[1:]
     return np.asarray(maximum(np.stack([_middles(part) for part in parts])), dtype=object)
 
@@ -160,6 +164,12 @@ def _ratio(kind: Kind, measured: object, bound: object, size: object) -> float:
         return 0.0
     pair = as_float(np.array([ball(measured) / unit, ball(bound) / unit], dtype=object))
     return float(ratios(kind, Evaluation(pair[:1], pair[1:]))[0])
+
+
+def _missed(kind: Kind, measured: object, bound: object, size: object) -> float:
+    """How far one entry lies beyond the statement, relative to its size."""
+    beyond = abs(measured - bound) if kind is Kind.IDENTITY else bound - measured if kind is Kind.LOWER else measured - bound
+    return float(as_float(np.array([ball(beyond) / size if size > 0 else 0 * size], dtype=object))[0])
 
 
 def _law(claim: Claim, view: ExactProblem, neuron: int) -> Verdict:

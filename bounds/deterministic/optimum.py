@@ -16,6 +16,7 @@ from ..measure import squares
 
 SEARCHABLE = 12  # features
 NODES = 200_000  # per neuron, before a search ends undecided
+EXACT_NODES = 20_000  # in exact arithmetic, where all points near the nearest are kept
 
 
 def optimum(problem) -> ClosestVector:
@@ -52,10 +53,11 @@ def exact_optimum(problem) -> ExactOptimum:
         scale = min(squared * step * step for squared, step in zip(f.pivots_squared, steps[:, k], strict=True))
         lengths = np.sqrt(as_float(f.pivots_squared * steps[:, k] ** 2 / scale))
         basis = lengths[:, None] * as_float(f.L * steps[None, :, k] / steps[:, None, k])
-        near = near_closest(basis, lengths * as_float(errors / steps[:, k]), NODES) if usable(basis) else None
+        near = near_closest(basis, lengths * as_float(errors / steps[:, k]), EXACT_NODES) if usable(basis) else None
         decided[k] = near is not None
-        candidates = [errors] + [errors - product(f.L, (steps[:, k] * rationals(offsets))[:, None])[:, 0] for offsets in near or []]
-        distances[k] = min((f.pivots_squared * left**2).sum() for left in candidates)
+        offsets = rationals(np.array([[0] * problem.N, *(near or [])]).T)
+        left = errors[:, None] - product(f.L, steps[:, [k]] * offsets)
+        distances[k] = min(product(f.pivots_squared[None, :], left * left)[0])
     return ExactOptimum(distances, decided)
 
 

@@ -41,4 +41,5 @@ def optq_update(problem, result) -> Evaluation:
     size = maximum(absolute(z)) + maximum(absolute(problem.W)) + problem.steps
     scales = [size] if len(literal) == 1 else [size, size * problem.factorization.condition**2]
     allowance = literal_reach(problem)
-    return Evaluation(np.stack([z] * len(literal)), np.stack(literal), scale=np.stack(scales), allowance=allowance, natural=np.stack([step_sizes(problem)] * len(literal)))
+    copies = [np.stack([each] * len(literal)) for each in (z, step_sizes(problem))]
+    return Evaluation(copies[0], np.stack(literal), scale=np.stack(scales), allowance=allowance, natural=copies[1])
