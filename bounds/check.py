@@ -111,7 +111,9 @@ def _verdict(claim: Claim, case: Case, confidence: float, draws: int) -> Verdict
         return Verdict(Outcome.NOT_APPLICABLE, advice="; ".join(notes))
     if draws and claim.kind in LAW_KINDS:
         return law_verdict(claim, case.given, draws, case.algorithm, confidence, neuron=int(np.argmax(applies)))
-    verdict = decide(claim, problem, claim(problem, result), result.saturated.any(axis=0), applies, confidence)
+    with np.errstate(all="warn" if case.rescaled else "ignore"):  # extreme numbers in units of their own: the verdict sees to them
+        evaluation = claim(problem, result)
+    verdict = decide(claim, problem, evaluation, result.saturated.any(axis=0), applies, confidence)
     defect = _defect(problem, result, applies)
     if defect and claim.kind is not Kind.PREDICTION and (claim.about_neurons or np.isnan(verdict.ratio)):
         verdict = replace(verdict, outcome=Outcome.VIOLATED, advice=defect, witness=problem)

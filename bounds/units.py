@@ -87,8 +87,9 @@ class Units:
     def _shifted(self, result: object, exponents: np.ndarray) -> object:
         if self.own or not is_dataclass(result):
             return result
-        changed = {name: np.ldexp(np.asarray(getattr(result, name), dtype=np.float64), exponents)
-                   for name in ("weights", "rounding_errors", "target") if hasattr(result, name)}
+        with np.errstate(over="ignore", under="ignore"):
+            changed = {name: np.ldexp(np.asarray(getattr(result, name), dtype=np.float64), exponents)
+                       for name in ("weights", "rounding_errors", "target") if hasattr(result, name)}
         return replace(result, **changed)
 
     def restored(self, claim: Claim, verdict: Verdict, given: Problem, neurons: np.ndarray) -> Verdict:

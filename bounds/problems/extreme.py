@@ -145,13 +145,9 @@ def _as_rounded(problem, result):
     """Round-to-nearest handed in for the algorithm, with w - q for its rounding errors."""
     order, w = problem.order, problem.W
     steps = problem.steps[np.argsort(order)]
-    ratios = w / steps
-    if is_exact(w):
-        codes = np.array([[_to_even(ratio) for ratio in row] for row in ratios], dtype=np.int64)
-        weights = steps * rationals(codes)
-    else:
-        codes = np.rint(ratios).astype(np.int64)
-        weights = steps * codes
+    ratios = w / steps if is_exact(w) else rationals(w) / rationals(steps)  # the same codes in both, at decimal ties too
+    codes = np.array([[_to_even(ratio) for ratio in row] for row in ratios], dtype=np.int64)
+    weights = steps * (rationals(codes) if is_exact(w) else codes)
     return replace(result, codes=codes, weights=weights, rounding_errors=(w - weights)[order], saturated=np.zeros_like(result.saturated))
 
 
