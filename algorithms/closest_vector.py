@@ -30,6 +30,7 @@ from .result import Result
 NODE_BUDGET = 5_000_000  # about ten seconds
 FIRST_TURN = 1_000  # nodes; turns double, so both trees together never cost more than 8x what the better one needs alone
 LARGEST_STEP_RATIO = 1e100
+MOST_NEAR = 4096  # points that float64 cannot tell from the nearest
 
 # The reduction works on integers, basis entries in units of 2**-128 of the smallest Gram-Schmidt length. No lattice vector
 # is shorter than that length, so even coefficients of size 2**53 lose less than 2**-70 of the shortest vector.
@@ -231,16 +232,40 @@ def plain_tree(B: np.ndarray) -> Tree:
     return Tree(reverse.tolist(), reverse, B[::-1, ::-1], plain=True)
 
 
-def enumerate_closest(tree: Tree, target: np.ndarray, box: Box, start: Found, budget: int) -> Found:
+def near_closest(basis: np.ndarray, target: np.ndarray, budget: int) -> list[list[int]] | None:
+    """All offsets whose distances float64 cannot tell from the least; None where the search does not end or there are too many.
+
+    Arguments:
+        basis: lower triangular (n, n), every entry right to a few eps, no diagonal entry below 1.
+        target: (n,) what the all-zero offsets leave, right to a few eps.
+        budget: nodes to visit at most.
+
+    >>> near_closest(np.eye(1), np.array([0.5]), budget=100)
+    [[0], [1]]
+    """
+    n = len(target)
+    box = Box(np.full(n, -inf), np.full(n, inf))
+    tree, radius = reduced_tree(basis), float(np.linalg.norm(target))
+    slack = 2 * (tree.slack(radius, box) + plain_tree(basis).slack(radius, box))  # of the tree, and of the basis it stands for
+    near: list[tuple[float, list[int]]] = []
+    found = enumerate_closest(tree, target, box, Found([0] * n, float(target @ target), 0, False), budget, slack, near)
+    kept = [offsets for distance, offsets in near if distance <= found.distance + slack]
+    return sorted(kept) if found.decided and len(kept) <= MOST_NEAR else None
+
+
+def enumerate_closest(tree: Tree, target: np.ndarray, box: Box, start: Found, budget: int, slack: float | None = None,
+                      near: list | None = None) -> Found:
     """Schnorr-Euchner enumeration: depth first, nearest coefficient first, the radius shrinking with every better leaf.
 
     Arguments:
         target: (n,) what the point of the all-zero offsets leaves; no distance in reach is above its norm.
         start: the best offsets so far, to be beaten.
         budget: nodes to visit at most; `nodes` of the answer counts this call alone.
+        slack: how far rounding may raise a squared distance; None: as the tree says.
+        near: takes (squared distance, offsets) of every point within slack of the best so far.
     """
     ends = tree.ends(box)
-    slack = tree.slack(float(np.linalg.norm(target)), ends)
+    slack = tree.slack(float(np.linalg.norm(target)), ends) if slack is None else slack
     low, high, smallest, largest = (part.tolist() for part in (*ends, *box))
     origin = (tree.Q.T @ target / tree.diagonal).tolist()
     squared_lengths = np.square(tree.diagonal).tolist()
@@ -264,6 +289,10 @@ def enumerate_closest(tree: Tree, target: np.ndarray, box: Box, start: Found, bu
             parent_distance[k] = distance
             center[k] = origin[k] - sum(map(mul, mu[k], x[k + 1:]))
             siblings[k] = by_distance(center[k], low[k], high[k])
+        elif near is not None:
+            near.append((distance, list(tree.offsets(x))))
+            if distance < best:
+                offsets, best = near[-1][1], distance
         elif distance < best and all(map(_between, smallest, tree.offsets(x), largest)):
             offsets, best = list(tree.offsets(x)), distance
     return Found(offsets, best, budget, decided=False)

@@ -54,9 +54,11 @@ def as_float(x: object) -> np.ndarray:
 
 
 def _one_float(entry: object) -> float:
-    if isinstance(entry, fmpq):
-        return float(arb(entry).mid())
-    return float(entry.mid()) if isinstance(entry, arb) else float(entry)
+    entry = arb(entry) if isinstance(entry, fmpq) else entry
+    try:
+        return float(entry.mid()) if isinstance(entry, arb) else float(entry)
+    except OverflowError:
+        return float("inf") if entry > 0 else float("-inf")
 
 
 def ball(entry: object) -> arb:
@@ -158,9 +160,10 @@ def _enclosed_level(column: np.ndarray, p: Number) -> arb:
     def total(alpha: arb) -> arb:
         return sum((2 * (-2 * alpha * alpha / entry).exp() for entry in s), arb(0))
 
-    guess = _float_level(np.array([float(entry.mid()) for entry in s]), float(ball(p).mid()))
+    largest = max((entry.mid() for entry in s), key=lambda entry: entry)
+    guess = _float_level(np.array([float((entry / largest).mid()) for entry in s]), float(ball(p).mid())) * largest.sqrt()
     for exponent in range(-40, 0):
-        low, high = (arb(guess) * (1 + sign * arb(2) ** exponent) for sign in (-1, 1))
+        low, high = (guess * (1 + sign * arb(2) ** exponent) for sign in (-1, 1))
         if total(low) > ball(p) and total(high) < ball(p):
             return low.union(high)
     return arb.pos_inf()
@@ -177,14 +180,15 @@ def smallest_eigenvalue(gram: np.ndarray) -> Number:
         return gram[0, 0]
     if fmpq_mat([list(row) for row in gram]).det() == 0:
         return fmpq(0)
-    guess = max(float(np.linalg.eigvalsh(as_float(gram))[0]), float(np.finfo(float).tiny))
+    unit = max(gram[j, j] for j in range(len(gram)))  # squares of large numbers overflow in float64, those of small ones vanish
+    guess = rational(max(float(np.linalg.eigvalsh(as_float(gram / unit))[0]), float(np.finfo(float).tiny))) * unit
     low, high = fmpq(0), None
     for exponent in range(-44, 64):
         width = 1 + fmpq(2) ** exponent
-        if high is None and not _positive_definite_above(gram, rational(guess) * width):
-            high = rational(guess) * width
-        if low == 0 and _positive_definite_above(gram, rational(guess) / width):
-            low = rational(guess) / width
+        if high is None and not _positive_definite_above(gram, guess * width):
+            high = guess * width
+        if low == 0 and _positive_definite_above(gram, guess / width):
+            low = guess / width
         if high is not None and low != 0:
             break
     return arb(low).union(arb(high if high is not None else gram[0, 0]))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from .claim import Claim, Kind, about_problems
 from .law import LAW_KINDS, law_verdict
 from .problem import Problem, run
 from .tolerance import cancellation
+from .units import Units, homogeneous, in_units
 from .verdict import CONFIDENCE, Outcome, Verdict, decide
 
 Runner = Callable[[Problem], object]
@@ -39,8 +41,36 @@ def check(problem: Problem, ids: Iterable[str] | None = None, algorithm: Runner 
     >>> check(problem, ["optq-l2"])["optq-l2"].outcome.value
     'holds'
     """
-    result_of_problem = problem.result if algorithm is run else algorithm(problem)
-    return {claim.id: _verdict(claim, problem, algorithm, result_of_problem, confidence, draws) for claim in about_problems(ids)}
+    case = Case(problem, algorithm)
+    return {claim.id: _verdict(claim, case if homogeneous(claim) else case.as_given(), confidence, draws) for claim in about_problems(ids)}
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A problem and what computes results of it, seen in units that float64 can square (`in_units`)."""
+
+    given: Problem
+    algorithm: Runner
+    rescaled: bool = True
+
+    def as_given(self) -> Case:
+        """The same in the units that the problem came in."""
+        return self if self.units.own else replace(self, rescaled=False)
+
+    @property
+    def units(self) -> Units:
+        """Those of the problem, or its own."""
+        return in_units(self.given)[0] if self.rescaled else Units.own_of(self.given)
+
+    @property
+    def problem(self) -> Problem:
+        """The problem in these units."""
+        return in_units(self.given)[1] if self.rescaled else self.given
+
+    @cached_property
+    def result(self) -> object:
+        """The result in these units; somebody else's program sees the problem as it was given."""
+        return self.problem.result if self.algorithm is run else self.units.measure_result(self.algorithm(self.given))
 
 
 def structural_mismatch(claim: Claim, problem) -> str:
@@ -67,24 +97,29 @@ def unmet_hypotheses(claim: Claim, problem, result) -> tuple[np.ndarray, list[st
     return applies, notes
 
 
-def _verdict(claim: Claim, problem: Problem, algorithm: Runner, result, confidence: float, draws: int) -> Verdict:
+def _verdict(claim: Claim, case: Case, confidence: float, draws: int) -> Verdict:
+    problem = case.problem
     mismatch = structural_mismatch(claim, problem)
     if mismatch:
         return Verdict(Outcome.NOT_APPLICABLE, advice=mismatch)
+    result = case.result
     if claim.construct is not None:
         problem = claim.construct(problem)
-        result = algorithm(problem)
+        result = case.algorithm(problem)
     applies, notes = unmet_hypotheses(claim, problem, result)
     if not applies.any():
         return Verdict(Outcome.NOT_APPLICABLE, advice="; ".join(notes))
     if draws and claim.kind in LAW_KINDS:
-        return law_verdict(claim, problem, draws, algorithm, confidence, neuron=int(np.argmax(applies)))
-    verdict = decide(claim, problem, claim(problem, result), result.saturated.any(axis=0), applies, confidence)
+        return law_verdict(claim, case.given, draws, case.algorithm, confidence, neuron=int(np.argmax(applies)))
+    with np.errstate(all="warn" if case.rescaled else "ignore"):  # extreme numbers in units of their own: the verdict sees to them
+        evaluation = claim(problem, result)
+    verdict = decide(claim, problem, evaluation, result.saturated.any(axis=0), applies, confidence)
     defect = _defect(problem, result, applies)
     if defect and claim.kind is not Kind.PREDICTION and (claim.about_neurons or np.isnan(verdict.ratio)):
         verdict = replace(verdict, outcome=Outcome.VIOLATED, advice=defect, witness=problem)
     counted = {"covered": int(applies.sum()), "neurons": problem.K} if claim.about_neurons else {}
-    return replace(verdict, advice="; ".join(filter(None, [*notes, verdict.advice])), **counted)
+    verdict = replace(verdict, advice="; ".join(filter(None, [*notes, verdict.advice])), **counted)
+    return verdict if claim.fixed else case.units.restored(claim, verdict, case.given, applies)
 
 
 def _defect(problem: Problem, result, applies: np.ndarray) -> str:

@@ -51,6 +51,10 @@ class Evaluation:
         scale: what an identity's residual is relative to; None: the larger side.
         ceiling: the largest value `measured` can take, for bounds in expectation.
         allowance: what float64 may part the sides of an identity by, relative, where that is more than `tolerance` allows.
+        noise: what float64 may part the sides by, absolutely, where terms cancel that are larger than both; None: not known, and
+            the tolerances reckon with the largest weights.
+        natural: the size of what is compared where that does not happen to vanish, such as the bound of the error that an identity
+            splits: a verdict needs float64 to see its millionth part (identities: its thousandth). None: the side's own size.
     """
 
     measured: np.ndarray
@@ -58,6 +62,8 @@ class Evaluation:
     scale: np.ndarray | None = None
     ceiling: np.ndarray | None = None
     allowance: float = 0.0
+    noise: np.ndarray | float | None = None
+    natural: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

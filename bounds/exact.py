@@ -12,17 +12,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from flint import arb, ctx, fmpq
 
+from ..algorithms.arguments import InvalidArgumentError
 from ..algorithms.rounding import EveryPath
-from .arithmetic import as_float
+from .arithmetic import as_float, ball, maximum
 from .check import structural_mismatch, unmet_hypotheses
 from .claim import Claim, Evaluation, Kind, about_problems
 from .exact_replay import ExactProblem, ExactResult
 from .law import LAW_KINDS
 from .problem import Problem
 from .sampling import repeat_neuron
+from .units import in_units
 from .verdict import Outcome, Verdict, ratios
 
 PRECISIONS = (64, 256, 1024, 4096)  # bits, tried in turn until every ball is decided
+ExactRunner = Callable[[ExactProblem], ExactResult]
 EXACT_PATHS = 8  # features up to which all 2^N rounding paths are replayed exactly
 
 
@@ -42,12 +45,13 @@ class ExactReport:
     tie_distances: np.ndarray
 
 
-def check_exact(problem: Problem, ids: Iterable[str] | None = None) -> ExactReport:
+def check_exact(problem: Problem, ids: Iterable[str] | None = None, algorithm: ExactRunner | None = None) -> ExactReport:
     """Replay a problem in exact arithmetic and decide every claim that applies.
 
     Arguments:
         problem: small: costs grow like N^5 (N = 32 with 400 neurons takes seconds).
         ids: claim ids; None for every claim about this problem, as in `check`.
+        algorithm: what computes an exact result from an `ExactProblem`; None: the replay of the problem's own algorithm.
 
     Probability claims and expectations are decided on all 2^N rounding paths of the first neuron to which
     they apply, up to 8 features.
@@ -57,17 +61,23 @@ def check_exact(problem: Problem, ids: Iterable[str] | None = None) -> ExactRepo
     ('holds', True)
     """
     view = ExactProblem(problem)
-    result = view.result
-    rounded = "result" in problem.__dict__ or problem.algorithm not in ("optq", "qronos") or not view.factorization.dependent
-    same = (problem.result.codes == result.codes).all(axis=0) if rounded else np.zeros(problem.K, dtype=bool)
-    verdicts = {claim.id: _verdict(claim, view, result) for claim in about_problems(ids)}
+    result = view.result if algorithm is None else algorithm(view)
+    same = _same_codes(problem, result)
+    verdicts = {claim.id: _verdict(claim, view, result, algorithm) for claim in about_problems(ids)}
     for name, verdict in verdicts.items():
         if verdict.outcome is Outcome.VIOLATED:
             verdicts[name] = replace(verdict, witness=problem)
     return ExactReport(verdicts, same, result.tie_distances)
 
 
-def _verdict(claim: Claim, view: ExactProblem, result: ExactResult) -> Verdict:
+def _same_codes(problem: Problem, result: ExactResult) -> np.ndarray:
+    try:
+        return (in_units(problem)[1].result.codes == result.codes).all(axis=0)
+    except InvalidArgumentError:  # float64 cannot tell live columns apart, or cannot square them
+        return np.zeros(problem.K, dtype=bool)
+
+
+def _verdict(claim: Claim, view: ExactProblem, result: ExactResult, algorithm: ExactRunner | None = None) -> Verdict:
     mismatch = structural_mismatch(claim, view)
     if mismatch:
         return Verdict(Outcome.NOT_APPLICABLE, advice=mismatch)
@@ -75,15 +85,23 @@ def _verdict(claim: Claim, view: ExactProblem, result: ExactResult) -> Verdict:
         return Verdict(Outcome.NOT_APPLICABLE, advice="a prediction is no theorem: there is nothing to decide exactly")
     if claim.construct is not None:
         view = claim.construct(view)
-        result = view.result
+        result = view.result if algorithm is None else algorithm(view)
     applies, notes = unmet_hypotheses(claim, view, result)
     if not applies.any():
         return Verdict(Outcome.NOT_APPLICABLE, advice="; ".join(notes))
     if claim.kind in LAW_KINDS:
         return _law(claim, view, int(np.argmax(applies)))
     verdict = _decide(lambda: claim(view, result), claim, applies)
+    if claim.about_neurons and _off_the_alphabet(view, result)[applies].any():
+        verdict = replace(verdict, outcome=Outcome.VIOLATED, advice="the result holds codes off the alphabet")
     counted = {"covered": int(applies.sum()), "neurons": view.K} if claim.about_neurons else {}
     return replace(verdict, advice="; ".join(filter(None, [*notes, verdict.advice])), **counted)
+
+
+def _off_the_alphabet(view: ExactProblem, result: ExactResult) -> np.ndarray:
+    """Which neurons (K,) have codes beyond the ends: only a program of somebody else's makes such."""
+    codes = result.codes[view.order]
+    return ((codes < view.alphabet.low) | (codes > view.alphabet.high)).any(axis=0)
 
 
 def _decide(evaluate: Callable[[], Evaluation], claim: Claim, applies: np.ndarray) -> Verdict:
@@ -92,16 +110,21 @@ def _decide(evaluate: Callable[[], Evaluation], claim: Claim, applies: np.ndarra
         with ctx.workprec(precision):
             evaluation = evaluate()
             measured, bound = np.broadcast_arrays(np.asarray(evaluation.measured, dtype=object), np.asarray(evaluation.bound, dtype=object))
+            sizes = _sizes(evaluation, measured, bound)
             if claim.about_neurons:
-                measured, bound = measured[..., applies], bound[..., applies]
+                measured, bound, sizes = (side[..., applies] for side in (measured, bound, sizes))
             signs = [_certainly(claim.kind, a, b) for a, b in zip(measured.flat, bound.flat, strict=True)]
             floats = as_float(measured), as_float(bound)
+            entries = list(zip(measured.flat, bound.flat, sizes.flat, strict=True))
+            found = [_ratio(claim.kind, *entry) for entry in entries]
+            missed = [_missed(claim.kind, *entry) for entry in entries]
         if None not in signs:
             break
     outcome = Outcome.VIOLATED if False in signs else Outcome.UNDECIDED if None in signs else Outcome.HOLDS
-    ratio = float(np.max(ratios(claim.kind, Evaluation(*floats)), initial=0.0))
+    ratio = float(np.max(found, initial=0.0))
     advice = f"{signs.count(None)} entries stay within the reach of {PRECISIONS[-1]} bits" if None in signs else ""
-    return Verdict(outcome, *floats, ratio, 1 - ratio, advice)
+    margin = -max(missed) if outcome is Outcome.VIOLATED else 1 - ratio
+    return Verdict(outcome, *floats, ratio, margin, advice)
 
 
 def _certainly(kind: Kind, measured: object, bound: object) -> bool | None:
@@ -114,6 +137,39 @@ def _certainly(kind: Kind, measured: object, bound: object) -> bool | None:
     if difference >= 0:
         return True
     return False if difference < 0 else None
+
+
+def _sizes(evaluation: Evaluation, measured: np.ndarray, bound: np.ndarray) -> np.ndarray:
+    """What differences are relative to, as midpoints of balls: `natural` or the scale where one is given, else the larger side."""
+    named = [size for size in (evaluation.natural, evaluation.scale) if size is not None]
+    given = named[:1] or [measured, bound]
+    parts = np.broadcast_arrays(measured, *(np.asarray(part, dtype=object) for part in given))[1:]
+    return np.asarray(maximum(np.stack([_middles(part) for part in parts])), dtype=object)
+
+
+def _middles(entries: np.ndarray) -> np.ndarray:
+    middles = np.empty(entries.shape, dtype=object)
+    for index in np.ndindex(entries.shape):
+        middles[index] = abs(ball(entries[index])).mid()
+    return middles
+
+
+def _ratio(kind: Kind, measured: object, bound: object, size: object) -> float:
+    """`verdict.ratios` of one entry, divided before it becomes a float: the sides may be too small or too large for one."""
+    if kind is Kind.IDENTITY:
+        difference = abs(measured - bound)
+        return float(as_float(np.array([ball(difference) / size if size > 0 else 0 * size], dtype=object))[0])
+    unit = max(abs(ball(measured)).mid(), abs(ball(bound)).mid())
+    if not unit > 0:
+        return 0.0
+    pair = as_float(np.array([ball(measured) / unit, ball(bound) / unit], dtype=object))
+    return float(ratios(kind, Evaluation(pair[:1], pair[1:]))[0])
+
+
+def _missed(kind: Kind, measured: object, bound: object, size: object) -> float:
+    """How far one entry lies beyond the statement, relative to its size."""
+    beyond = abs(measured - bound) if kind is Kind.IDENTITY else bound - measured if kind is Kind.LOWER else measured - bound
+    return float(as_float(np.array([ball(beyond) / size if size > 0 else 0 * size], dtype=object))[0])
 
 
 def _law(claim: Claim, view: ExactProblem, neuron: int) -> Verdict:

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from flint import fmpq
 
+from ..algorithms.arguments import LARGEST_CODE, reject
 from ..algorithms.damping import resolve_damping
 from ..algorithms.factorization import RowSource
 from ..algorithms.grid import Alphabet
@@ -20,6 +21,9 @@ from ..algorithms.ordering import resolve_ordering
 from .arithmetic import as_float, rational, rationals
 from .exact_factorization import ExactFactorization, minimum_norm_solution, product, to_array, to_matrix
 from .problem import Problem
+from .units import in_units
+
+VANISHING = 1e3 * float(np.sqrt(np.finfo(np.float64).tiny))  # what float64 refuses to square
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,14 +62,16 @@ class ExactProblem:
         return self.X if self.X_quantized is None else self.X_quantized
 
     @cached_property
-    def _settings(self) -> tuple[float, np.ndarray]:
-        """The absolute damping (the float that the float64 run uses) and the order."""
+    def _settings(self) -> tuple[fmpq, np.ndarray]:
+        """The absolute damping (the number that the float64 run uses) and the order."""
         given = self.given
         if "factorization" in given.__dict__:
-            return given.factorization.damping, given.factorization.order
-        source = RowSource.of(given.calibration)
-        damping = resolve_damping(given.damping, source)
-        return damping, given.order if self.algorithm == "gpfq" else resolve_ordering(given.ordering, source, damping)
+            return rational(given.factorization.damping), given.factorization.order
+        units, measured = in_units(given)
+        source = RowSource.of(_lifted(measured.calibration))
+        damping = resolve_damping(measured.damping, source)
+        order = resolve_ordering(given.ordering, source, 0.0 if self.algorithm == "gpfq" else damping)
+        return rational(damping) * fmpq(4) ** units.inputs if isinstance(given.damping, str) else rational(given.damping), order
 
     @property
     def order(self) -> np.ndarray:
@@ -75,7 +81,7 @@ class ExactProblem:
     @cached_property
     def factorization(self) -> ExactFactorization:
         """Of the calibration matrix."""
-        return ExactFactorization(self.calibration, rational(self._settings[0]), self.order)
+        return ExactFactorization(self.calibration, self._settings[0], self.order)
 
     @cached_property
     def alphabet(self) -> Alphabet:
@@ -111,6 +117,15 @@ class ExactProblem:
     def result(self) -> ExactResult:
         """The exact replay of the algorithm."""
         return replay(self)
+
+
+def _lifted(X: np.ndarray) -> np.ndarray:
+    """X with columns whose squares would vanish made just large enough: beside the others they decide no damping and no order."""
+    largest = np.abs(X).max(axis=0)
+    vanishing = (largest > 0) & (largest < VANISHING)
+    factors = np.ones(X.shape[1])
+    factors[vanishing] = 2 * VANISHING
+    return X if not vanishing.any() else np.where(vanishing, X / np.where(largest > 0, largest, 1) * factors, X)
 
 
 def replay(problem: ExactProblem) -> ExactResult:
@@ -224,9 +239,12 @@ def _round_rows(problem: ExactProblem, L: np.ndarray, y: np.ndarray, first: np.n
         if t == 0 and first is not None:
             z = first
         for k in range(K):
-            codes[t, k], saturated[t, k], distance = _round_one(
+            code, saturated[t, k], distance = _round_one(
                 z[k] / step[t, k], low[t, k], high[t, k], None if uniforms is None else uniforms[t, k],
                 None if problem.rule is None else problem.rule.up[t, k])
+            if abs(code) > LARGEST_CODE:
+                raise reject("weight / step", code, "ratios whose code is at most 2**53 in size (take a larger step or damping)")
+            codes[t, k] = code
             ties[k] = min(ties[k], distance)
             weights[t, k] = step[t, k] * int(codes[t, k])
         errors[t] = z - weights[t]

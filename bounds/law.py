@@ -11,7 +11,9 @@ import numpy as np
 from .claim import Claim, Evaluation, Kind
 from .problem import Problem, run
 from .sampling import ENUMERABLE, every_path, monte_carlo
-from .verdict import CONFIDENCE, Outcome, Verdict, decide, ratios
+from .tolerance import EQUALITY
+from .units import Units, homogeneous, in_units
+from .verdict import CONFIDENCE, Outcome, Verdict, decide, failing, ratios, relative_slack, sides
 
 LAW_KINDS = (Kind.PROBABILITY, Kind.EXPECTATION)
 ROUNDING_SLACK = 1e-9  # sums of 2^N products of N probabilities, each right to a few eps
@@ -32,14 +34,19 @@ def law_verdict(claim: Claim, problem: Problem, draws: int, algorithm=run, confi
     >>> round(verdict.ratio, 2), verdict.outcome.value
     (0.84, 'holds')
     """
+    units, measured = in_units(problem) if homogeneous(claim) else (Units.own_of(problem), problem)
     if problem.N <= ENUMERABLE and algorithm is run:
-        repeated, result, weights = _paths(problem, neuron)
+        repeated, result, weights = _paths(measured, neuron)
         repeated = _at(repeated, problem)
-        return _exact(claim, repeated, claim(repeated, result), result.saturated.any(axis=0), weights)
-    blocks = draws_of(problem, draws, algorithm, neuron)
+        verdict = _exact(claim, repeated, claim(repeated, result), result.saturated.any(axis=0), weights)
+        return units.restored(claim, verdict, problem, np.full(repeated.K, neuron))
+    blocks = draws_of(measured if algorithm is run else problem, draws, algorithm, neuron)
+    if measured is not problem and algorithm is not run:
+        blocks = [(in_units(repeated)[1], in_units(repeated)[0].measure_result(result)) for repeated, result in blocks]
     evaluation = _joined([claim(_at(repeated, problem), result) for repeated, result in blocks])
     saturated = np.concatenate([result.saturated.any(axis=0) for _, result in blocks])
-    return decide(claim, problem, evaluation, saturated, np.ones(len(saturated), dtype=bool), confidence)
+    verdict = decide(claim, measured, evaluation, saturated, np.ones(len(saturated), dtype=bool), confidence)
+    return units.restored(claim, verdict, problem, np.full(len(saturated), neuron))
 
 
 def _paths(problem: Problem, neuron: int) -> tuple:
@@ -66,19 +73,27 @@ def _joined(parts: list[Evaluation]) -> Evaluation:
 
 
 def _exact(claim: Claim, problem: Problem, evaluation: Evaluation, saturated: np.ndarray, weights: np.ndarray) -> Verdict:
+    """All paths, each with its probability; what float64 may be off by decides nothing either way."""
+    measured, bound = sides(evaluation)
+    if np.isinf(bound).any() or (claim.kind is Kind.EXPECTATION and not np.isfinite(measured).all()):
+        advice = "a side is infinite or no number in float64: check it in exact arithmetic"
+        return Verdict(Outcome.UNDECIDED, evaluation.measured, evaluation.bound, advice=advice, draws=len(weights))
     if claim.kind is Kind.PROBABILITY:
-        failed = ~(np.asarray(evaluation.measured) <= evaluation.bound) & ~saturated  # no number is a failure too
-        probability = float(np.max(failed @ weights))
+        draws = failing(claim, problem, evaluation, saturated)
+        certain, probability, possible = (float(np.max(failed @ weights)) for failed in draws)
         p = problem.failure_probability
-        outcome = Outcome.HOLDS if probability <= p + ROUNDING_SLACK else Outcome.VIOLATED
+        excess = certain - p, possible - p
         found = np.atleast_2d(np.where(saturated, 0.0, ratios(Kind.UPPER, evaluation)))
         worst = max(float(np.quantile(row, 1 - p, method="inverted_cdf", weights=weights)) for row in found)
-        failures, margin, interval = int(failed.sum(axis=-1).max()), p - probability, (probability, probability)
+        failures, margin, interval = int(draws[1].sum(axis=-1).max()), p - probability, (probability, probability)
     else:
-        mean = Evaluation(np.asarray(evaluation.measured) @ weights, np.asarray(evaluation.bound)[..., 0])
+        mean = Evaluation(measured @ weights, bound[..., 0])
         worst = float(np.max(ratios(Kind.UPPER, mean)))
-        outcome = Outcome.HOLDS if worst <= 1 + ROUNDING_SLACK else Outcome.VIOLATED
+        slack = relative_slack(claim, problem, evaluation)
+        excess = worst - 1 - slack, worst - 1 + (slack if slack > EQUALITY else 0.0)
         failures, margin, interval = None, 1 - worst, (worst, worst)
+    outcome = Outcome.HOLDS if excess[1] <= ROUNDING_SLACK else Outcome.VIOLATED if excess[0] > ROUNDING_SLACK else Outcome.UNDECIDED
+    advice = "all paths enumerated" + (": float64 cannot tell, check it in exact arithmetic" if outcome is Outcome.UNDECIDED else "")
     witness = problem if outcome is Outcome.VIOLATED else None
-    return Verdict(outcome, evaluation.measured, evaluation.bound, worst, margin, "all paths enumerated", witness,
+    return Verdict(outcome, evaluation.measured, evaluation.bound, worst, margin, advice, witness,
                    failures, len(weights), interval)

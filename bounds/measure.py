@@ -6,9 +6,10 @@ import numpy as np
 
 from ..algorithms import Grid, definitions
 from .arithmetic import absolute, is_exact
-from .tolerance import IDENTITY, cancellation, literal_allowance, projection_allowance
+from .tolerance import cancellation, literal_allowance, projection_allowance, squared, sums
 
 INVERSE_REACH = 100.0  # condition number
+LEAST_SQUARE = 1e-290  # below it, squares have lost digits or are gone
 
 
 def own_errors(problem, result) -> np.ndarray:
@@ -29,6 +30,11 @@ def drift(problem, result) -> np.ndarray:
     z = result.rounding_errors + q
     strayed = absolute(z - w)
     return strayed if is_exact(z) else np.maximum(strayed - cancellation(z, w, q), 0)
+
+
+def step_sizes(problem) -> np.ndarray:
+    """What the numbers that are rounded are compared at (N, K): float64 must see a sixteenth of a step, 64 times its thousandth part."""
+    return 64 * problem.steps
 
 
 def ridge(problem, result) -> np.ndarray:
@@ -58,8 +64,37 @@ def against_steps(A: np.ndarray, problem) -> np.ndarray:
 
 
 def squares(x: np.ndarray) -> np.ndarray:
-    """Sum of squares down the first axis."""
-    return (x * x).sum(axis=0)
+    """Sum of squares down the first axis; in float64 no number where entries vanish when squared and nothing else is left."""
+    if is_exact(x):
+        return (x * x).sum(axis=0)
+    with np.errstate(over="ignore", under="ignore"):
+        total = (x * x).sum(axis=0)
+    return np.where((total < LEAST_SQUARE) & (x != 0).any(axis=0), np.nan, total)
+
+
+def weighted_errors_squared(problem, result) -> np.ndarray:
+    """sum_j d_j^2 e_j^2 (K,): what the damped error is split into."""
+    return squares(problem.factorization.pivots[:, None] * result.rounding_errors) if not is_exact(problem.W) else (
+        problem.factorization.pivots_squared @ result.rounding_errors**2)
+
+
+def output_loss(problem, result, damped: bool = True) -> np.ndarray | None:
+    """What float64 loses of the damped errors' norm (K,), the nearness of its codes included; None in exact arithmetic.
+
+    The factorization is exact for X + E with ||E_j|| a few N eps of ||X_j||, and products lose as much: for the same codes both
+    sides of a statement about X + E and X differ by at most ||E_j|| (|w_j| + |q_j|), added up over the features.
+    """
+    if is_exact(problem.W):
+        return None
+    root = np.sqrt(problem.factorization.damping) if damped else 0.0
+    original, deployed = (np.hypot(np.linalg.norm(X, axis=0), root) for X in (problem.X, problem.calibration))
+    moved = original @ np.abs(problem.W) + deployed @ (np.abs(problem.W) + np.abs(result.weights))
+    return sums(problem.N) * moved
+
+
+def loss_in_squares(size_squared: np.ndarray, loss: np.ndarray | None) -> np.ndarray | None:
+    """What squared errors lose whose norm loses `loss`; None in exact arithmetic."""
+    return None if loss is None else squared(size_squared, loss)
 
 
 def gram(problem) -> np.ndarray:
@@ -96,15 +131,6 @@ def literal_numbers(problem, result) -> list[np.ndarray]:
 def literal_reach(problem) -> float:
     """What float64 may part `literal_numbers` from a result's by, relative; 0 in exact arithmetic."""
     return 0.0 if is_exact(problem.W) else literal_allowance(problem.N, problem.factorization.condition)
-
-
-def cancelled_squares(problem, result) -> np.ndarray:
-    """What to add to the scale of sum_j d_j^2 e_j^2 (K,) for weights so near the grid that e = z - q is rounding noise; 0 exactly."""
-    e = result.rounding_errors
-    if is_exact(e):
-        return 0 * e[0]
-    noise = cancellation(problem.W[problem.order], result.weights[problem.order])
-    return problem.factorization.pivots_squared @ (2 * np.abs(e) * noise + noise**2) / IDENTITY
 
 
 def projection_reach(problem) -> float:

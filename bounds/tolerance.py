@@ -18,13 +18,18 @@ import numpy as np
 
 EPS = float(np.finfo(np.float64).eps)
 EQUALITY = 1e-6  # inside an allowance this small, equality is all that float64 can see: it counts as holding
+VISIBLE = 1e-3  # an identity whose sides float64 cannot compare to this is not decided
 IDENTITY = 1e-10  # the design's tolerance for identities of well-conditioned problems
 WELL_CONDITIONED = 1e8
 
 
 def relative_allowance(features: int, condition: float, largest_ratio: float) -> float:
-    """What a bound may be missed by, relative to the bound; `largest_ratio` is max |w| / step."""
-    return float(100 * features * EPS * condition + 4 * features * EPS * largest_ratio)
+    """What a bound may be missed by, relative to the bound; `largest_ratio` is max |w| / step.
+
+    An output loses a few eps of the largest weight times the largest column; a bound may be as small as the smallest pivot times
+    half a step. So the two quotients multiply.
+    """
+    return float((100 + 4 * largest_ratio) * features * EPS * condition)
 
 
 def identity_tolerance(features: int, condition: float, largest_ratio: float) -> float:
@@ -51,3 +56,13 @@ def literal_allowance(features: int, condition: float) -> float:
 def cancellation(*terms: np.ndarray) -> np.ndarray:
     """What float64 may lose, absolutely, when these arrays are added and cancel: a few eps of their sizes."""
     return 4 * EPS * sum(np.abs(term) for term in terms)
+
+
+def sums(features: int) -> float:
+    """What float64 loses of a sum of products, relative to the sum of their sizes: the factorization's backward error included."""
+    return 16 * features * EPS
+
+
+def squared(size_squared: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """What a squared norm loses when its vector loses `loss` in norm: 2 r l + l^2."""
+    return 2 * np.sqrt(size_squared) * loss + loss**2

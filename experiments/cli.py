@@ -18,6 +18,7 @@ from ..algorithms.arguments import InvalidArgumentError, reject
 from .attack_command import attack_claim
 from .calibrations_command import list_calibrations
 from .explain_command import explain_claim
+from .extreme_command import check_extreme
 from .progress import StoppedError
 
 if TYPE_CHECKING:
@@ -168,7 +169,9 @@ def reproduce(
 def check(
     claim: Annotated[list[str] | None, typer.Option(help="Claim id; may be repeated. Default: all.")] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Decide in rational and ball arithmetic, on small problems.")] = False,
-    examples: Annotated[int | None, typer.Option(min=1, help="Problems per claim. Default: 500; with --exact 50.")] = None,
+    extreme: Annotated[bool, typer.Option("--extreme", help="Hold float verdicts against exact ones on extreme problems.")] = False,
+    examples: Annotated[int | None, typer.Option(min=1, help="Problems per claim. Default: 500; with --exact 50; with --extreme "
+                                                             "5000 in all.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the drawn problems.")] = 0,
     claims: Annotated[Path | None, typer.Option(help="A Python file of your own claims.")] = None,
     witnesses: Annotated[Path, typer.Option(help="Folder for problems that violate a claim.")] = Path("out/witnesses"),
@@ -180,6 +183,8 @@ def check(
     from ..bounds.claim import load_claims
     from ..bounds.claim import select as select_claims
 
+    if extreme:
+        raise typer.Exit(check_extreme(claim, examples, seed, workers, as_json, beside={"exact": exact, "claims": claims}))
     file, own = (None, []) if claims is None else (str(claims), load_claims(claims))
     chosen = [made.id for made in select_claims(claim)]
     examples = examples or (50 if exact else 500)

@@ -24,6 +24,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..claim import Evaluation, Kind, Origin, claim
+from ..measure import step_sizes
 from ..mismatch.projection import first_minimizer, target
 
 
@@ -56,4 +57,4 @@ def feedback_form(problem, result) -> Evaluation:
     if problem.algorithm == "qronos" and problem.form == "alternating":
         errors[0] = first_minimizer(problem) - q[0]
     size = np.abs(f.L) @ (np.abs(u) + np.abs(q)) + problem.steps
-    return Evaluation(result.rounding_errors, errors, scale=size)
+    return Evaluation(result.rounding_errors, errors, scale=size, natural=step_sizes(problem))

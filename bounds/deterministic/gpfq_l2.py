@@ -25,7 +25,7 @@ import numpy as np
 from ..arithmetic import maximum
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import matched_inputs, nonzero_columns, unsaturated
-from ..measure import own_errors, squares, undamped_pivots_squared
+from ..measure import loss_in_squares, output_loss, own_errors, squares, undamped_pivots_squared
 
 
 @claim(
@@ -58,4 +58,6 @@ def gpfq_l2(problem, result) -> Evaluation:
     bound = norms @ weighted / 4
     largest, largest_pivot = (maximum(weighted * sizes[:, None]) for sizes in (norms, pivots))
     measured = [squares(own_errors(problem, result)), pivots @ weighted / 4, largest_pivot]
-    return Evaluation(np.stack(measured), np.stack([bound, bound, largest]))
+    loss = loss_in_squares(measured[0], output_loss(problem, result, damped=False))
+    noise = None if loss is None else np.stack([loss, 0 * loss, 0 * loss])
+    return Evaluation(np.stack(measured), np.stack([bound, bound, largest]), noise=noise)

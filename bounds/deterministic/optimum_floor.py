@@ -27,7 +27,8 @@ import numpy as np
 from ..arithmetic import is_exact, maximum, rationals, smallest_eigenvalue
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import at_most, positive_definite
-from ..measure import damped_error_squared, gram, squares
+from ..measure import damped_error_squared, gram, output_loss, pivot_sum, squares
+from ..tolerance import squared
 from .optimum import SEARCHABLE, optimum_decided, optimum_squared
 from .order_floor import spectral_floor
 
@@ -62,8 +63,11 @@ def optimum_floor(problem, result) -> Evaluation:
     least = smallest_eigenvalue(gram(problem)) if is_exact(problem.W) else problem.factorization.singular_values[-1] ** 2
     by_spectrum = least * squares(distances)
     best, reached = optimum_squared(problem), damped_error_squared(problem, result)
-    measured = [best, reached, best, reached, reached]
-    return Evaluation(np.stack(measured), np.stack([by_feature, by_feature, by_spectrum, by_spectrum, best]))
+    measured = np.stack([best, reached, best, reached, reached])
+    bound = np.stack([by_feature, by_feature, by_spectrum, by_spectrum, best])
+    loss = output_loss(problem, result)
+    noise = None if loss is None else squared(measured, loss) + squared(bound, loss)
+    return Evaluation(measured, bound, noise=noise, natural=bound + pivot_sum(problem) / 4)
 
 
 def grid_distances(problem) -> np.ndarray:

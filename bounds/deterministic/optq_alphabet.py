@@ -84,4 +84,5 @@ def optq_alphabet(problem, result) -> Evaluation:
     """
     bounds = drift_bounds(problem)
     saturated = np.where(sufficient_alphabet(problem), result.saturated.sum(axis=0), 0) + 0 * bounds[:1]
-    return Evaluation(np.vstack([drift(problem, result), saturated]), np.vstack([bounds, 0 * bounds[:1]]))
+    sizes = np.vstack([bounds + problem.steps, 0 * bounds[:1] + 1])
+    return Evaluation(np.vstack([drift(problem, result), saturated]), np.vstack([bounds, 0 * bounds[:1]]), natural=sizes)

@@ -17,7 +17,8 @@ $d_j$, $\|\hat X(w-q)\|^2 = \sum_jd_j^2e_j^2$. The upper rows of $\hat X(w-q)$ a
 from __future__ import annotations
 
 from ..claim import Evaluation, Kind, Origin, claim
-from ..measure import cancelled_squares, damped_error_squared
+from ..measure import damped_error_squared, output_loss, pivot_sum, weighted_errors_squared
+from ..tolerance import squared
 
 
 @claim(
@@ -42,5 +43,7 @@ def optq_identity(problem, result) -> Evaluation:
     >>> bool(check(problem, ["optq-identity"])["optq-identity"].ratio < 1e-12)
     True
     """
-    weighted = problem.factorization.pivots_squared @ result.rounding_errors**2
-    return Evaluation(damped_error_squared(problem, result), weighted, scale=weighted + cancelled_squares(problem, result))
+    measured, weighted = damped_error_squared(problem, result), weighted_errors_squared(problem, result)
+    loss = output_loss(problem, result)
+    noise = None if loss is None else squared(measured, loss) + squared(weighted, loss)
+    return Evaluation(measured, weighted, scale=weighted, noise=noise, natural=weighted + pivot_sum(problem) / 4)

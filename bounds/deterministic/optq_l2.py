@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import unsaturated
-from ..measure import damped_error_squared, pivot_sum
+from ..measure import damped_error_squared, loss_in_squares, output_loss, pivot_sum
 
 
 @claim(
@@ -45,4 +45,5 @@ def optq_l2(problem, result) -> Evaluation:
     >>> print(verdict.measured.round(6), verdict.bound)
     [0.32] [0.5]
     """
-    return Evaluation(damped_error_squared(problem, result), pivot_sum(problem) / 4)
+    measured, bound = damped_error_squared(problem, result), pivot_sum(problem) / 4
+    return Evaluation(measured, bound, noise=loss_in_squares(measured, output_loss(problem, result)))

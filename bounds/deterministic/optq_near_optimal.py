@@ -28,7 +28,8 @@ import numpy as np
 from ..arithmetic import maximum
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import at_most, positive_definite, unsaturated
-from ..measure import damped_error_squared
+from ..measure import damped_error_squared, output_loss, pivot_sum
+from ..tolerance import squared
 from .optimum import SEARCHABLE, optimum_decided, optimum_squared
 
 
@@ -57,4 +58,7 @@ def optq_near_optimal(problem, result) -> Evaluation:
     weighted = problem.steps**2 * problem.factorization.pivots_squared[:, None]
     later = np.cumsum(weighted[::-1], axis=0)[::-1] - weighted
     factor = 1 + maximum(later / weighted)
-    return Evaluation(damped_error_squared(problem, result), factor * optimum_squared(problem))
+    measured, best = damped_error_squared(problem, result), optimum_squared(problem)
+    loss = output_loss(problem, result)
+    noise = None if loss is None else squared(measured, loss) + factor * squared(best, loss)
+    return Evaluation(measured, factor * best, noise=noise, natural=factor * best + pivot_sum(problem) / 4)

@@ -29,7 +29,7 @@ import numpy as np
 from ..arithmetic import absolute, maximum
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import at_most
-from ..measure import literal_numbers, literal_reach
+from ..measure import literal_numbers, literal_reach, step_sizes
 
 
 @claim(
@@ -63,4 +63,5 @@ def optq_update(problem, result) -> Evaluation:
     size = maximum(absolute(z)) + maximum(absolute(problem.W)) + problem.steps
     scales = [size] if len(literal) == 1 else [size, size * problem.factorization.condition**2]
     allowance = literal_reach(problem)
-    return Evaluation(np.stack([z] * len(literal)), np.stack(literal), scale=np.stack(scales), allowance=allowance)
+    copies = [np.stack([each] * len(literal)) for each in (z, step_sizes(problem))]
+    return Evaluation(copies[0], np.stack(literal), scale=np.stack(scales), allowance=allowance, natural=copies[1])

@@ -28,7 +28,8 @@ import numpy as np
 from ..arithmetic import sqrt
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import mismatched_inputs, unsaturated
-from ..measure import deployed_errors, squares
+from ..measure import deployed_errors, output_loss, squares
+from ..tolerance import squared, sums
 
 
 @claim(
@@ -57,7 +58,13 @@ def gpfq_mismatch(problem, result) -> Evaluation:
     left = squares(problem.X[:, problem.order] @ problem.W[problem.order] - problem.calibration[:, problem.order] @ unrounded(problem))
     roundings = problem.steps**2 * squares(problem.calibration[:, problem.order])[:, None] / 4
     before, last = roundings[:-1].sum(axis=0), roundings[-1]
-    return Evaluation(squares(deployed_errors(problem, result)), left + 2 * sqrt(left * before) + before + last)
+    measured, bound = squares(deployed_errors(problem, result)), left + 2 * sqrt(left) * sqrt(before) + before + last
+    loss = output_loss(problem, result, damped=False)
+    if loss is None:
+        return Evaluation(measured, bound)
+    sizes = np.linalg.norm(problem.calibration[:, problem.order], axis=0)
+    loss = problem.N * (loss + sums(problem.N) * (sizes @ np.abs(unrounded(problem))))
+    return Evaluation(measured, bound, noise=squared(measured, loss) + squared(bound, loss))
 
 
 def unrounded(problem) -> np.ndarray:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from ..arithmetic import sqrt
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import mismatched_inputs, unsaturated
-from ..measure import damped_deployed_error_squared, pivot_sum, squares
+from ..measure import damped_deployed_error_squared, output_loss, pivot_sum, squares
 from .projection import mismatch_outputs
 
 
@@ -45,4 +45,4 @@ def optq_mismatch(problem, result) -> Evaluation:
     'holds'
     """
     bound = sqrt(squares(mismatch_outputs(problem))) + sqrt(pivot_sum(problem)) / 2
-    return Evaluation(sqrt(damped_deployed_error_squared(problem, result)), bound)
+    return Evaluation(sqrt(damped_deployed_error_squared(problem, result)), bound, noise=output_loss(problem, result))

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..arithmetic import is_exact
-from ..measure import squares
+from ..measure import output_loss, squares
+from ..tolerance import sums
 
 
 def mismatch_outputs(problem) -> np.ndarray:
@@ -56,3 +57,19 @@ def unexplained_outputs(problem) -> np.ndarray:
 def unexplained_squared(problem) -> np.ndarray:
     """The squared norm (K,) of the unexplained part, lower block included."""
     return squares(unexplained_outputs(problem)) + problem.factorization.damping * squares(correction(problem))
+
+
+def projected_loss(problem, result) -> np.ndarray | None:
+    """What float64 loses in norm (K,) of the deployed error and of its parts, u and the mismatch among them; None in exact arithmetic.
+
+    (X - X~) w loses a few eps of both terms, its projection as much again times the condition number, and the codes what
+    `output_loss` says.
+    """
+    loss = output_loss(problem, result)
+    if loss is None:
+        return None
+    root = np.sqrt(problem.factorization.damping)
+    sizes = np.hypot(np.linalg.norm(problem.calibration[:, problem.order], axis=0), root)
+    mismatch = np.linalg.norm(mismatch_outputs(problem), axis=0)
+    few = sums(problem.N)
+    return loss + few * (sizes @ np.abs(correction(problem)) + problem.factorization.condition * (mismatch + loss))

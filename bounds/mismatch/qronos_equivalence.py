@@ -30,7 +30,7 @@ from __future__ import annotations
 from ..arithmetic import absolute, maximum
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import at_most
-from ..measure import literal_numbers, literal_reach
+from ..measure import literal_numbers, literal_reach, step_sizes
 from .projection import target
 
 
@@ -62,4 +62,4 @@ def qronos_equivalence(problem, result) -> Evaluation:
     """
     z = result.rounding_errors + result.weights[problem.order]
     size = maximum(absolute(z)) + maximum(absolute(target(problem))) + maximum(absolute(problem.W)) + problem.steps
-    return Evaluation(z, literal_numbers(problem, result)[0], scale=size, allowance=literal_reach(problem))
+    return Evaluation(z, literal_numbers(problem, result)[0], scale=size, allowance=literal_reach(problem), natural=step_sizes(problem))

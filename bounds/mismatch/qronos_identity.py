@@ -20,8 +20,9 @@ upper rows of the left side are $Xw - \tilde Xq$, the lower ones $\sqrt\lambda(w
 from __future__ import annotations
 
 from ..claim import Evaluation, Kind, Origin, claim
-from ..measure import damped_deployed_error_squared, projection_reach
-from .projection import target, unexplained_squared
+from ..measure import damped_deployed_error_squared, pivot_sum
+from ..tolerance import squared
+from .projection import projected_loss, target, unexplained_squared
 
 
 @claim(
@@ -45,8 +46,10 @@ def qronos_identity(problem, result) -> Evaluation:
     >>> bool(check(problem, ["qronos-identity"])["qronos-identity"].ratio < 1e-12)
     True
     """
-    squared = problem.factorization.pivots_squared
+    pivots = problem.factorization.pivots_squared
     first = target(problem)[0] - result.weights[problem.order[0]]
-    rest = squared[1:] @ result.rounding_errors[1:] ** 2 if problem.N > 1 else 0 * first
-    split = unexplained_squared(problem) + first**2 * squared[0] + rest
-    return Evaluation(damped_deployed_error_squared(problem, result), split, allowance=projection_reach(problem))
+    rest = pivots[1:] @ result.rounding_errors[1:] ** 2 if problem.N > 1 else 0 * first
+    measured, split = damped_deployed_error_squared(problem, result), unexplained_squared(problem) + first**2 * pivots[0] + rest
+    loss = projected_loss(problem, result)
+    noise = None if loss is None else squared(measured, loss) + squared(split, loss)
+    return Evaluation(measured, split, noise=noise, natural=split + pivot_sum(problem) / 4)

@@ -19,7 +19,8 @@ from ..arithmetic import absolute
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import unsaturated
 from ..measure import damped_deployed_error_squared, pivot_sum
-from .projection import first_minimizer, target, unexplained_squared
+from ..tolerance import squared
+from .projection import first_minimizer, projected_loss, target, unexplained_squared
 
 
 @claim(
@@ -46,7 +47,9 @@ def qronos_l2(problem, result) -> Evaluation:
     'holds'
     """
     bound = unexplained_squared(problem) + pivot_sum(problem) / 4 + detour(problem)
-    return Evaluation(damped_deployed_error_squared(problem, result), bound)
+    measured, loss = damped_deployed_error_squared(problem, result), projected_loss(problem, result)
+    noise = None if loss is None else squared(measured, loss) + squared(bound, loss)
+    return Evaluation(measured, bound, noise=noise)
 
 
 def detour(problem) -> object:

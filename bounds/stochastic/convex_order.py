@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import absolute, erfc, exp, is_exact, lift, maximum, pi, rationals, sqrt
+from ..arithmetic import absolute, as_float, erfc, exp, is_exact, lift, maximum, pi, rationals, sqrt
 from ..claim import Evaluation
 from ..measure import own_errors
 
@@ -39,9 +39,15 @@ def _directions(problem, V: np.ndarray) -> np.ndarray:
     rng = np.random.default_rng(problem.m)
     signs = rng.choice([-1.0, 1.0], size=(FUNCTIONALS, problem.m))
     single = np.zeros((1, problem.m))
-    single[0, int(np.argmax((V.astype(float) ** 2).sum(axis=1)))] = 1
+    single[0, int(np.argmax((as_float(V / _largest(V)) ** 2).sum(axis=1)))] = 1
     directions = np.vstack([single, signs])
     return rationals(directions) if is_exact(V) else directions
+
+
+def _largest(V: np.ndarray) -> object:
+    """The largest entry in size, 1 where all are 0."""
+    largest = maximum(absolute(V).ravel())
+    return largest if largest > 0 else lift(1.0, largest)
 
 
 def _functions(sigma: np.ndarray):

@@ -52,8 +52,7 @@ def sto_optq_l2(problem, result) -> Evaluation:
     >>> check(problem, ["sto-optq-l2"])["sto-optq-l2"].outcome.value
     'holds'
     """
-    f = problem.factorization
     total = pivot_sum(problem)
-    undamped = total - f.damping * (squares(f.M) @ problem.steps**2)
+    undamped = squares(problem.factorization.sample_rows_of_V) @ problem.steps**2  # d_j^2 - lambda (M^T M)_jj, without the subtraction
     measured = np.stack([damped_error_squared(problem, result), squares(own_errors(problem, result))])
     return Evaluation(measured, np.stack([total, undamped]) / 4, ceiling=np.stack([total, total]))

@@ -41,7 +41,7 @@ def test_allowances_grow_with_what_they_depend_on():
         assert base < allowance(20, 1e9, 1e3)
         assert base < allowance(10, 2e9, 1e3)
         assert base < allowance(10, 1e9, 2e9)
-    assert relative_allowance(16, 1e3, 100.0) < 1e-9, "of a well-conditioned problem nothing near a fault of 1e-4"
+    assert relative_allowance(16, 1e3, 100.0) < 1e-8, "of a well-conditioned problem nothing near a fault of 1e-4"
 
 
 def test_cancellation_is_a_few_eps_of_the_terms():
