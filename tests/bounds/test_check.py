@@ -373,3 +373,21 @@ def test_more_confidence_needs_more_draws():
     assert narrow.outcome is Outcome.HOLDS
     assert wide.outcome is Outcome.UNDECIDED
     assert narrow.interval[1] < wide.interval[1]
+
+
+@pytest.mark.parametrize("claim_id", sorted(claims()))
+def test_saturated_neurons_are_left_out_of_every_claim(claim_id):
+    """Two of three neurons on an alphabet that holds, one far beyond it: the verdict is about those that the claim covers."""
+    made = claims()[claim_id]
+    if made.fixed or not made.about_neurons:
+        return
+    rng = np.random.default_rng(4)
+    X, W = rng.standard_normal((8, 4)), rng.standard_normal((4, 3)) * [1, 1, 40]
+    given = Problem(X, W, Grid(0.5, low=-8, high=8), made.algorithms[0], damping=0.0 if made.algorithms[0] == "gpfq" else 0.3,
+                    rounding=made.rounding or "nearest", X_quantized=1.1 * X if made.chapter == "mismatch" else None, X_validation=X)
+    assert given.result.saturated.any(axis=0).tolist() == [False, False, True]
+    verdict = one(given, claim_id)
+    assert verdict.outcome is not Outcome.VIOLATED
+    if verdict.outcome is not Outcome.NOT_APPLICABLE and verdict.partial:
+        assert (verdict.covered, verdict.neurons) == (2, 3)
+        assert "for 2 of 3 neurons" in str(verdict)
