@@ -150,7 +150,7 @@ def _only(evaluation: Evaluation, applies: np.ndarray) -> Evaluation:
     def pick(x):
         return None if x is None else np.asarray(x)[..., applies] if np.ndim(x) and np.shape(x)[-1] == len(applies) else x
 
-    names = ("measured", "bound", "scale", "ceiling", "noise")
+    names = ("measured", "bound", "scale", "ceiling", "noise", "natural")
     return replace(evaluation, **{name: pick(getattr(evaluation, name)) for name in names})
 
 
