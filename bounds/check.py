@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -111,7 +112,7 @@ def _verdict(claim: Claim, case: Case, confidence: float, draws: int) -> Verdict
         return Verdict(Outcome.NOT_APPLICABLE, advice="; ".join(notes))
     if draws and claim.kind in LAW_KINDS:
         return law_verdict(claim, case.given, draws, case.algorithm, confidence, neuron=int(np.argmax(applies)))
-    with np.errstate(all="warn" if case.rescaled else "ignore"):  # extreme numbers in units of their own: the verdict sees to them
+    with nullcontext() if case.rescaled else np.errstate(all="ignore"):  # extreme numbers as they came: the verdict sees to them
         evaluation = claim(problem, result)
     verdict = decide(claim, problem, evaluation, result.saturated.any(axis=0), applies, confidence)
     defect = _defect(problem, result, applies)
