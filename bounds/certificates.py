@@ -13,10 +13,11 @@ from .arithmetic import as_float
 from .claim import select
 from .exact import ExactProblem, check_exact
 from .problem import Problem
-from .verdict import Outcome, Verdict
+from .verdict import Outcome
 from .verify import CLAIMS, FORMAT
 
 DECIDED = (Outcome.HOLDS, Outcome.VIOLATED)
+LARGEST = 24  # features that are still decided exactly in seconds
 
 
 def certificate(problem: Problem, claim_id: str) -> dict[str, object]:
