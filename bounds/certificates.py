@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def certificate(problem: Problem, claim_id: str) -> dict[str, object]:
     view = ExactProblem(problem)
     ran = view if claim.construct is None else claim.construct(view)
     measured, bound = (_by_neuron(side, claim.about_neurons) for side in np.broadcast_arrays(verdict.measured, verdict.bound))
-    return {
+    return sealed({
         "format": FORMAT, "claim": claim_id, "outcome": str(verdict.outcome),
         "algorithm": problem.algorithm, "form": problem.form, "rounding": problem.rounding,
         "damping": {"rule": _rule(problem.damping), "value": _hexadecimal(ran.factorization.damping)},
@@ -51,7 +52,13 @@ def certificate(problem: Problem, claim_id: str) -> dict[str, object]:
         **_grid(problem), "draws": _table(_draws(problem)),
         "changed_step": int(verdict.bound[1, 0]) if claim_id == "optq-certificate" else None,
         "codes": ran.result.codes.tolist(), "measured": measured, "bound": bound,
-    }
+    })
+
+
+def sealed(content: dict[str, object]) -> dict[str, object]:
+    """The content with its SHA-256, so that a change is noticed even where the claim does not read what was changed."""
+    content = {name: value for name, value in content.items() if name != "sha256"}
+    return content | {"sha256": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}
 
 
 def write_certificate(problem: Problem, claim_id: str, path: str | Path) -> Path:

@@ -10,6 +10,7 @@ s its steps, H = Y^T Y + damping I, M its reverse Gram-Schmidt matrix (columns),
 that were rounded, e = z - q, u the target (of Qronos: what explains X w best). A row of a claim: does it hold, and its two sides.
 """
 
+import hashlib
 import json
 import sys
 from fractions import Fraction
@@ -189,7 +190,7 @@ class Neuron:
 
     def round(self, arrive):
         """Codes, grid points, the numbers before, and how many steps saturated."""
-        c, k, codes, q, z, saturated = self.c, self.k, [], [], [], 0
+        c, k, q, z, saturated = self.c, self.k, [], [], 0
         for j, step in enumerate(self.s):
             z.append(arrive(j, q))
             ratio, below = z[j] / step, z[j] // step
@@ -197,9 +198,8 @@ class Neuron:
             if c.low:
                 saturated += not c.low[j][k] - c.slack <= ratio <= c.high[j][k] + c.slack
                 code = min(max(code, c.low[j][k]), c.high[j][k])
-            codes.append(code)
             q.append(code * step)
-        return codes, q, z, saturated
+        return [x // s for x, s in zip(q, self.s, strict=True)], q, z, saturated
 
     def literal(self):
         """The numbers that the literal definition rounds along the codes: a least-squares problem solved at every step."""
@@ -312,12 +312,10 @@ def verify(given):
     (algorithms, rounding, hypotheses, rows), c, name = CLAIMS[given["claim"]], Layer(given), given["claim"]
     require(c.algorithm in algorithms and rounding in (None, c.rounding), f"{name} is not about {c.algorithm} with {c.rounding} rounding")
     for what, follows in (("damping", c.follows_damping_rule), ("ordering", c.follows_ordering_rule)):
-        rule = given[what]["rule"]
-        require(rule is None or follows(rule), f"the {what} does not follow its rule {rule!r}")
+        require((rule := given[what]["rule"]) is None or follows(rule), f"the {what} does not follow its rule {rule!r}")
     neurons = [Neuron(c, k) for k in range(c.K)]
     for n, j in product(neurons, range(c.N)):
-        code, where = c.codes[j][n.k], f"feature {c.order[j]}, neuron {n.k}"
-        require(code == n.codes[j], f"the code of {where} is {code}, and the inputs give {n.codes[j]}")
+        require(c.codes[j][n.k] == n.codes[j], f"the code of feature {c.order[j]}, neuron {n.k} is {c.codes[j][n.k]}, not {n.codes[j]}")
     for words, met in hypotheses:
         neurons = [n for n in neurons if met(n)]
         require(neurons, f"{name} does not apply: its hypothesis {words!r} fails")
@@ -331,6 +329,8 @@ def verify(given):
     require(None not in decided, "the two sides lie nearer to each other than this program can tell apart")
     outcome = "violated" if False in decided else "holds"
     require(given["outcome"] == outcome, f"the outcome is {given['outcome']!r}, and in exact fractions it is {outcome!r}")
+    content = json.dumps({field: value for field, value in given.items() if field != "sha256"}, sort_keys=True)
+    require(given["sha256"] == hashlib.sha256(content.encode()).hexdigest(), "the SHA-256 is that of another content")
     return f"{name} {outcome}" + ("" if name in MATRIX or len(neurons) == c.K else f" for {len(neurons)} of {c.K} neurons")
 
 
