@@ -37,9 +37,12 @@ def certificate(problem: Problem, claim_id: str) -> dict[str, object]:
     (claim,) = select(claim_id)
     if claim_id not in CLAIMS:
         raise reject("claim id", claim_id, "a claim that certificates are written for: one of " + ", ".join(sorted(CLAIMS)))
-    verdict = check_exact(problem, [claim_id]).verdicts[claim_id]
+    with np.errstate(over="ignore", invalid="ignore"):  # sides beyond float64 are refused below
+        verdict = check_exact(problem, [claim_id]).verdicts[claim_id]
     if verdict.outcome not in DECIDED:
         raise reject("problem", problem, f"one on which exact arithmetic decides {claim_id} ({verdict})")
+    if not (np.isfinite(verdict.measured).all() and np.isfinite(verdict.bound).all()):
+        raise reject("problem", problem, f"one on which both sides of {claim_id} are numbers that float64 holds")
     view = ExactProblem(problem)
     ran = view if claim.construct is None else claim.construct(view)
     measured, bound = (_by_neuron(side, claim.about_neurons) for side in np.broadcast_arrays(verdict.measured, verdict.bound))
@@ -77,7 +80,7 @@ def _rule(setting: object) -> str | None:
 def _hexadecimal(entry: object) -> str:
     number = float(as_float(np.array([entry]))[0]) if isinstance(entry, fmpq) else float(entry)
     if isinstance(entry, fmpq) and fmpq(*map(int, number.as_integer_ratio())) != entry:
-        return str(entry)
+        return f"{entry.p}/{entry.q}"
     return number.hex()
 
 

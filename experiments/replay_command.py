@@ -22,6 +22,7 @@ def replay_file(
     file: Annotated[Path, typer.Argument(help="A certificate (.json), or a problem that `check` or `attack` saved (.npz).")],
     claim: Annotated[str | None, typer.Option(help="Claim to decide on a saved problem. Default: the one the file is named after.")] = None,
     claims: Annotated[Path | None, typer.Option(help="A Python file of your own claims.")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="Write the exact verdict on a saved problem as a certificate (.json).")] = None,
 ) -> None:
     """Decide a certificate again in exact fractions, or a saved problem in float64 and, where it is small, exactly.
 
@@ -29,7 +30,9 @@ def replay_file(
     """
     if not file.is_file() or file.suffix not in (".json", ".npz"):
         raise reject("file", str(file), "an existing certificate (.json) or saved problem (.npz)")
-    raise typer.Exit(_replay_certificate(file) if file.suffix == ".json" else _replay_problem(file, claim, claims))
+    if file.suffix == ".json" and certificate is not None:
+        raise reject("certificate", str(certificate), "nothing beside a certificate, which is decided as it is")
+    raise typer.Exit(_replay_certificate(file) if file.suffix == ".json" else _replay_problem(file, claim, claims, certificate))
 
 
 def _replay_certificate(file: Path) -> int:
@@ -40,14 +43,18 @@ def _replay_certificate(file: Path) -> int:
     return status or int(json.loads(file.read_text("utf-8"))["outcome"] == Outcome.VIOLATED)
 
 
-def _replay_problem(file: Path, claim_id: str | None, claims: Path | None) -> int:
+def _replay_problem(file: Path, claim_id: str | None, claims: Path | None, certificate: Path | None) -> int:
     from ..bounds import Outcome, Problem, load_claims
+    from ..bounds.certificates import write_certificate
     from ..bounds.claim import select
 
     own = [] if claims is None else load_claims(claims)
     (claim,) = select(claim_id or _named(file))
     problem = Problem.load(file)
+    written = write_certificate(problem, claim.id, certificate) if certificate is not None else None
     verdicts = [verdict for verdict in (_in_float64(problem, claim), _exactly(problem, claim, claim.id in own)) if verdict is not None]
+    if written is not None:
+        typer.echo(f"certificate: {written}")
     decided = [verdict for verdict in verdicts if verdict.outcome in (Outcome.HOLDS, Outcome.VIOLATED)]
     return int(bool(decided) and decided[-1].outcome is Outcome.VIOLATED)  # exact arithmetic has the last word
 

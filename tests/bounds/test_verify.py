@@ -442,6 +442,19 @@ def test_float_and_exact_witnesses_do_not_overwrite_each_other(command, write_cl
     assert (status, out.splitlines()[1][:23]) == (0, "optq-l2 exactly: holds ")
 
 
+def test_a_saved_problem_gets_its_certificate_on_demand(command, tmp_path):
+    shipped = SHIPPED / "full" / "optq-l2.npz"
+    status, out, err = command("replay", shipped, "--certificate", "out/optq-l2.json")
+    assert status == 0, err
+    assert out.splitlines()[-1] == f"certificate: {Path('out/optq-l2.json')}"
+    assert in_a_fresh_process(tmp_path / "out" / "optq-l2.json") == (0, "accepted: optq-l2 holds, decided in exact fractions\n")
+    for words in ((SHIPPED / "full" / "sto-optq-l2.npz", "--certificate", "no.json"), ("out/optq-l2.json", "--certificate", "no.json")):
+        status, out, err = command("replay", *words)
+        assert (status, out) == (2, "")
+        assert err.startswith("error: ")
+    assert not (tmp_path / "no.json").exists()
+
+
 def test_a_replay_tells_rejected_from_unreadable(command, sound, tmp_path):
     made = json.loads(sound)
     CORRUPTIONS["a code"][0](made)
@@ -466,3 +479,27 @@ def test_exact_arithmetic_has_the_last_word_in_a_replay(command, tmp_path, monke
     assert "in float64: refused" in out
     assert "optq-l2 exactly: holds" in out
     assert Outcome.HOLDS in out
+
+
+def test_extreme_scales_are_decided_or_refused():
+    X, W = np.array([[3.0, 1.0], [1.0, 2.0], [0.5, 1.0]]), np.array([[0.4, 0.3], [0.7, 0.1]])
+    for claim_id, scale in (("optq-l2", 1e-150), ("optq-l2-tight", 1e100), ("optq-l2", 1e150), ("order-floor", 1e-100)):
+        made = certificate(Problem(scale * X, 1e60 * W, Grid(1e59), damping="mean-diagonal:0.1", ordering="min-pivot"), claim_id)
+        assert said(made) == f"{claim_id} holds"
+    with pytest.raises(InvalidArgumentError, match="both sides of optq-l2 are numbers that float64 holds"):
+        certificate(Problem(1e100 * X, 1e100 * W, Grid(1e99)), "optq-l2")
+
+
+def test_enclosed_sides_are_compared_with_both_ends():
+    one, two, three = Fraction(1), Fraction(2), Fraction(3)
+    assert [verify.between(x, two, three)[0] for x in (one, two, Fraction(5, 2), three, Fraction(4))] == [True, True, None, None, False]
+    assert [verify.at_least(x, two, three)[0] for x in (one, two, Fraction(5, 2), three, Fraction(4))] == [False, None, None, True, True]
+    assert [verify.at_least(x, two)[0] for x in (one, two, three)] == [False, True, True]
+    assert [verify.equal(x, two)[0] for x in (one, two)] == [False, True]
+
+
+def test_sides_too_near_to_tell_apart_are_rejected_not_guessed(monkeypatch):
+    made = certificate(layer(), "pivot-bound")
+    algorithms, rounding, needed, rows = verify.CLAIMS["pivot-bound"]
+    monkeypatch.setitem(verify.CLAIMS, "pivot-bound", (algorithms, rounding, needed, lambda c: [(None, *row[1:]) for row in rows(c)]))
+    assert said(made) == "rejected: the two sides lie nearer to each other than this program can tell apart"
