@@ -40,9 +40,9 @@ def certificate(problem: Problem, claim_id: str) -> dict[str, object]:
     with np.errstate(over="ignore", invalid="ignore"):  # sides beyond float64 are refused below
         verdict = check_exact(problem, [claim_id]).verdicts[claim_id]
     if verdict.outcome not in DECIDED:
-        raise reject("problem", problem, f"one on which exact arithmetic decides {claim_id} ({verdict})")
+        raise reject("problem", _size(problem), f"one on which exact arithmetic decides {claim_id} ({verdict})")
     if not (np.isfinite(verdict.measured).all() and np.isfinite(verdict.bound).all()):
-        raise reject("problem", problem, f"one on which both sides of {claim_id} are numbers that float64 holds")
+        raise reject("problem", _size(problem), f"one on which both sides of {claim_id} are numbers that float64 holds")
     view = ExactProblem(problem)
     ran = view if claim.construct is None else claim.construct(view)
     measured, bound = (_by_neuron(side, claim.about_neurons) for side in np.broadcast_arrays(verdict.measured, verdict.bound))
@@ -71,6 +71,10 @@ def write_certificate(problem: Problem, claim_id: str, path: str | Path) -> Path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _size(problem: Problem) -> str:
+    return f"{problem.algorithm} with N = {problem.N}, m = {problem.m}, K = {problem.K}"
 
 
 def _rule(setting: object) -> str | None:
