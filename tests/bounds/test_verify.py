@@ -16,6 +16,7 @@ from provable_ptq.bounds import Kind, Outcome, Problem, claims, verify
 from provable_ptq.bounds.campaign import mended
 from provable_ptq.bounds.certificates import certificate, sealed, write_certificate
 from provable_ptq.bounds.claim import CHAPTERS
+from provable_ptq.bounds.deterministic.optq_alphabet import sufficient_alphabet
 from provable_ptq.bounds.problems.drawn import draw_problem
 from provable_ptq.experiments import cli
 from provable_ptq.experiments.cells.replay import shipped_attacks
@@ -503,3 +504,91 @@ def test_sides_too_near_to_tell_apart_are_rejected_not_guessed(monkeypatch):
     algorithms, rounding, needed, rows = verify.CLAIMS["pivot-bound"]
     monkeypatch.setitem(verify.CLAIMS, "pivot-bound", (algorithms, rounding, needed, lambda c: [(None, *row[1:]) for row in rows(c)]))
     assert said(made) == "rejected: the two sides lie nearer to each other than this program can tell apart"
+
+
+# Corners: ends of alphabets, ties, dead features, hypotheses that fail.
+
+SATURABLE = ("optq-identity", "feedback-form", "optq-update", "optq-certificate", "qronos-identity", "qronos-equivalence", "optimum-floor")
+
+
+@pytest.mark.parametrize("claim_id", SATURABLE)
+def test_saturated_runs_are_replayed(claim_id):
+    rng = np.random.default_rng(2)
+    X, W = rng.standard_normal((4, 3)), 2 * rng.standard_normal((3, 3))
+    made = claims()[claim_id]
+    for algorithm, rounding in product(made.algorithms, [made.rounding] if made.rounding else ROUNDINGS):
+        if (algorithm, rounding) == ("round-to-nearest", "stochastic"):
+            continue
+        problem = Problem(X, W, Grid(0.5, -2, 1), algorithm, rounding=rounding, damping=0.1, X_quantized=X + 0.1)
+        assert problem.result.saturated.any()
+        assert said(certificate(problem, claim_id)) == f"{claim_id} holds"
+
+
+def test_a_tie_at_the_end_of_the_alphabet_does_not_saturate():
+    for weight, low, high in ((3.5, -1, 3), (-2.5, -2, 3)):
+        made = certificate(Problem(np.array([[1.0]]), np.array([[weight]]), Grid(1.0, low, high)), "optq-l2")
+        assert made["codes"] == [[low if weight < 0 else high]]
+        assert said(made) == "optq-l2 holds"
+
+
+def test_which_alphabets_suffice_is_decided_independently():
+    answers = set()
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        low, high = -int(rng.integers(1, 6)), int(rng.integers(0, 6))
+        problem = Problem(rng.standard_normal((4, 3)), rng.standard_normal((3, 1)), Grid(0.5, low, high), damping=0.1)
+        neuron = verify.Neuron(verify.Layer(certificate(problem, "optq-identity")), 0)
+        assert neuron.sufficient == bool(sufficient_alphabet(problem)[0])
+        answers.add(neuron.sufficient)
+    assert answers == {True, False}
+    for high, suffices in ((2, True), (1, False)):  # on a unit matrix z = w, and 2.5 is within half a step of 2
+        made = certificate(Problem(np.eye(1), np.array([[2.5]]), Grid(1.0, -5, high)), "optq-identity")
+        assert verify.Neuron(verify.Layer(made), 0).sufficient is suffices
+
+
+def test_stochastic_rounding_goes_up_only_below_the_fraction():
+    made = certificate(Problem(np.eye(1), np.array([[0.5]]), Grid(1.0), rounding="stochastic"), "optq-identity")
+    for draw, code in ((0.5, 0), (0.4999, 1)):
+        assert verify.Neuron(verify.Layer(made | {"draws": [[draw.hex()]]}), 0).codes == [code]
+
+
+@pytest.mark.parametrize(("claim_id", "X"), [
+    ("optq-linf", [[1.0, 0.0, 0.0]]), ("optq-alphabet", [[1.0, 0.0, 0.0]]), ("optq-identity", [[0.0, 0.0], [0.0, 0.0]]),
+    ("qronos-l2", [[1.0, 0.0], [0.0, 2.0]]), ("qronos-identity", [[0.0, 1.0], [0.0, 2.0]]), ("pivot-bound", [[1.0, 1.0, 1.0]]),
+    ("optq-l2-explicit", [[1.0, 1.0, 1.0]]), ("optq-l2-explicit", [[1.0, 0.0, 2.0, 1.0], [0.0, 1.0, 1.0, 1.0]]),
+])
+@pytest.mark.parametrize("damping", [0.0, 1.0])
+def test_dead_orthogonal_and_equal_features(claim_id, X, damping):
+    X = np.array(X)
+    algorithm = claims()[claim_id].algorithms[0]
+    deployed = X + np.eye(*X.shape) * (X != 0) if algorithm == "qronos" else None
+    W = np.linspace(-0.9, 1.3, X.shape[1])[:, None]
+    assert said(certificate(Problem(X, W, Grid(0.4), algorithm, damping=damping, X_quantized=deployed), claim_id)) == f"{claim_id} holds"
+
+
+@pytest.mark.parametrize(("claim_id", "words", "changes"), [
+    ("order-floor", "H is positive definite", {"X": [[1.0, 0.0], [2.0, 0.0]]}),
+    ("optq-near-optimal", "H is positive definite", {"X": [[1.0, 0.0], [2.0, 0.0]]}),
+    ("optq-beats-rtn", "there are at most 12 features", {"X": np.eye(13)}),
+    ("optimum-floor", "there are at most 12 features", {"X": np.eye(13)}),
+    ("optq-l2-explicit", "there are no more samples than features", {"X": [[1.0], [2.0]]}),
+    ("gpfq-l2", "no column is zero", {"X": [[1.0, 0.0], [2.0, 0.0]], "algorithm": "gpfq"}),
+    ("gpfq-l2", "the deployed inputs are the calibration inputs", {"X": np.eye(2), "algorithm": "gpfq", "X_quantized": 2 * np.eye(2)}),
+    ("target-family", "the alphabet is infinite", {"X": np.eye(2), "X_quantized": 2 * np.eye(2), "grid": Grid(1.0, -3, 3)}),
+    ("target-family", "deployed inputs are given", {"X": np.eye(2)}),
+    ("optq-alphabet", "no step saturates, or the alphabet is sufficient", {"X": np.eye(1), "grid": Grid(0.25, -1, 1)}),
+])
+def test_a_claim_is_rejected_where_its_hypothesis_fails(claim_id, words, changes):
+    X = np.array(changes["X"])
+    known = "gpfq-mismatch" if changes.get("algorithm") == "gpfq" else "pivot-bound"  # what does apply there
+    deployed = {"X_quantized": X} if known == "gpfq-mismatch" else {}
+    settings = {"grid": Grid(1.0), "W": np.full((X.shape[1], 1), 0.75)} | deployed | changes | {"X": X}
+    made = certificate(Problem(**settings), known)
+    assert said(made | {"claim": claim_id}) == f"rejected: {claim_id} does not apply: its hypothesis {words!r} fails"
+
+
+def test_a_search_without_end_is_rejected(monkeypatch):
+    made = certificate(layer(), "optq-near-optimal")
+    assert said(made) == "optq-near-optimal holds"
+    monkeypatch.setattr(verify, "NODES", 3)
+    assert said(made) == "rejected: the search for the optimum takes more than 3 nodes"
