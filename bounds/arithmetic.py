@@ -191,7 +191,11 @@ def smallest_eigenvalue(gram: np.ndarray) -> Number:
             low = guess / width
         if high is not None and low != 0:
             break
-    return arb(low).union(arb(high if high is not None else gram[0, 0]))
+    high = gram[0, 0] if high is None else high
+    while low * (1 + fmpq(2) ** -43) < high and low > 0:  # where the float was a poor guess
+        middle = (low + high) / 2
+        low, high = (middle, high) if _positive_definite_above(gram, middle) else (low, middle)
+    return arb(low).union(arb(high))
 
 
 def _positive_definite_above(gram: np.ndarray, shift: fmpq) -> bool:

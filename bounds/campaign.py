@@ -28,8 +28,9 @@ EXACT_LARGEST = 6  # features of exactly replayed problems
 
 
 class Replayed(NamedTuple):
-    """What an exact replay says of the float64 run: neurons, those with the same integers, smallest distance to a tie."""
+    """What was replayed exactly, and what it says of the float64 run: neurons, those with the same integers, smallest distance to a tie."""
 
+    problem: Problem
     neurons: int
     same_codes: int
     closest_tie: float
@@ -43,6 +44,7 @@ class Summary:
         tried: problems to which the claim applied; `outcomes` counts their outcomes.
         neurons, same_codes, closest_tie: of exact replays: neurons replayed, how many of them float64 rounded to the same
             integers, and the smallest distance to a rounding tie, in steps.
+        closest: of exact replays: the first decided problem of the largest ratio.
         worst: the largest ratio met (see `Verdict.ratio`).
         witness: the first problem that violates the claim.
     """
@@ -55,6 +57,7 @@ class Summary:
     neurons: int = 0
     same_codes: int = 0
     closest_tie: float = float("inf")
+    closest: Problem | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -71,6 +74,8 @@ class Summary:
             self.neurons += replayed.neurons
             self.same_codes += replayed.same_codes
             self.closest_tie = min(self.closest_tie, replayed.closest_tie)
+            if verdict.outcome in (Outcome.HOLDS, Outcome.VIOLATED) and (self.closest is None or verdict.ratio > self.worst):
+                self.closest = replayed.problem
         if verdict.outcome is Outcome.NOT_APPLICABLE:
             return
         self.tried += 1
@@ -139,7 +144,8 @@ def _verdicts(chosen: list[Claim], seed: int, number: int, confidence: float, ex
             problem = mended(made, ways[way])
         if exact:
             report = check_exact(problem, [made.id])
-            yield made.id, report.verdicts[made.id], Replayed(problem.K, int(report.same_codes.sum()), float(report.tie_distances.min()))
+            same, tie = int(report.same_codes.sum()), float(report.tie_distances.min())
+            yield made.id, report.verdicts[made.id], Replayed(problem, problem.K, same, tie)
         else:
             yield made.id, check(problem, [made.id], confidence=confidence, draws=DRAWS)[made.id], None
 

@@ -26,7 +26,10 @@ def attack_claim(
     claims: Annotated[Path | None, typer.Option(help="A Python file of your own claims.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Search for inputs that bring measured/bound of a claim as near to 1 as it gets; save the worst as a replayable file."""
+    """Search for inputs that bring measured/bound of a claim as near to 1 as it gets; save the worst as a replayable file.
+
+    Beside it goes a certificate that `bounds/verify.py` decides again, where the claim is decided exactly.
+    """
     from ..bounds.attack import BUDGET, attack
     from ..bounds.claim import load_claims, refuse_raising, select
 
@@ -49,11 +52,26 @@ def attack_claim(
             raise refuse_raising(claim, claims, error) from error
         bar.update(bar.total - bar.n)
     saved, unshrunk = found.save(output)
-    typer.echo(_document(found, saved, unshrunk) if as_json else _lines(found, saved, unshrunk, claims))
+    certificates = [_certify(found.claim_id, problem, file) for problem, file in ((found.problem, saved), (found.found, unshrunk))]
+    typer.echo(_document(found, saved, unshrunk, certificates) if as_json else _lines(found, saved, unshrunk, certificates, claims))
     raise typer.Exit(int(found.violated))
 
 
-def _document(found, saved: Path, unshrunk: Path) -> str:
+def _certify(claim_id: str, problem, saved: Path) -> Path | None:
+    """Write the certificate of a saved problem beside it; None, and no older one left there, where the verifier would not decide it."""
+    from ..bounds.certificates import CLAIMS, LARGEST, write_certificate
+
+    path = saved.with_suffix(".json")
+    path.unlink(missing_ok=True)
+    if claim_id not in CLAIMS or problem.N > LARGEST:
+        return None
+    try:
+        return write_certificate(problem, claim_id, path)
+    except InvalidArgumentError:  # exact arithmetic leaves it undecided
+        return None
+
+
+def _document(found, saved: Path, unshrunk: Path, certificates: list[Path | None]) -> str:
     def finite(number: float) -> float | str:
         return number if math.isfinite(number) else str(number)
 
@@ -61,20 +79,21 @@ def _document(found, saved: Path, unshrunk: Path) -> str:
         "id": found.claim_id, "outcome": found.verdict.outcome, "advice": found.verdict.advice, "evaluations": found.evaluations,
         "ratio": finite(found.ratio), "features": found.problem.N, "samples": found.problem.m, "file": str(saved),
         "found_ratio": finite(found.found_ratio), "found_features": found.found.N, "found_samples": found.found.m,
-        "found_file": str(unshrunk),
+        "found_file": str(unshrunk), "certificates": [str(path) for path in certificates if path],
     }, indent=2, allow_nan=False)
 
 
-def _lines(found, saved: Path, unshrunk: Path, claims: Path | None) -> str:
+def _lines(found, saved: Path, unshrunk: Path, certificates: list[Path | None], claims: Path | None) -> str:
     loaded = "" if claims is None else f"load_claims({str(claims)!r}); "
     imported = "Problem, check" if claims is None else "Problem, check, load_claims"
     advice = f" ({found.verdict.advice})" if found.verdict.advice else ""
     ratio = RATIOS.get(found.claim.kind, "measured/bound")
+    certified = "".join(f"\ncertificate, decided again by provable-ptq replay: {path}" for path in certificates if path)
     return f"""{found.claim_id}: {found.verdict.outcome}{advice}
 found   {ratio} {found.found_ratio:.6g} at {_size(found.found)}, {found.evaluations} inputs tried: {unshrunk}
 shrunk  {ratio} {found.ratio:.6g} at {_size(found.problem)}: {saved}
 replay  from provable_ptq.bounds import {imported}
-        {loaded}check(Problem.load({str(saved)!r}), [{found.claim_id!r}], draws=1)"""
+        {loaded}check(Problem.load({str(saved)!r}), [{found.claim_id!r}], draws=1){certified}"""
 
 
 def _size(problem) -> str:

@@ -20,6 +20,7 @@ from .calibrations_command import list_calibrations
 from .explain_command import explain_claim
 from .extreme_command import check_extreme
 from .progress import StoppedError
+from .replay_command import replay_file
 
 if TYPE_CHECKING:
     from .runner import Failure, Summary
@@ -31,6 +32,7 @@ app = typer.Typer(help="Proves, measures and shows how good post-training quanti
 app.command("attack")(attack_claim)
 app.command("calibrations")(list_calibrations)
 app.command("explain")(explain_claim)
+app.command("replay")(replay_file)
 
 
 def _processes(workers: int) -> int:
@@ -175,6 +177,7 @@ def check(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the drawn problems.")] = 0,
     claims: Annotated[Path | None, typer.Option(help="A Python file of your own claims.")] = None,
     witnesses: Annotated[Path, typer.Option(help="Folder for problems that violate a claim.")] = Path("out/witnesses"),
+    certificates: Annotated[Path | None, typer.Option(help="Folder for certificates of what came closest, with --exact.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     workers: Workers = -1,
 ) -> None:
@@ -183,8 +186,11 @@ def check(
     from ..bounds.claim import load_claims
     from ..bounds.claim import select as select_claims
 
+    if certificates is not None and (not exact or (certificates.exists() and not certificates.is_dir())):
+        raise reject("certificates", str(certificates), "a folder, with --exact: only exact verdicts have certificates")
     if extreme:
-        raise typer.Exit(check_extreme(claim, examples, seed, workers, as_json, beside={"exact": exact, "claims": claims}))
+        beside = {"exact": exact, "claims": claims}
+        raise typer.Exit(check_extreme(claim, examples, seed, workers, as_json, beside=beside))
     file, own = (None, []) if claims is None else (str(claims), load_claims(claims))
     chosen = [made.id for made in select_claims(claim)]
     examples = examples or (50 if exact else 500)
@@ -203,8 +209,10 @@ def check(
     for summary in summaries:
         if summary.witness is not None:
             witnesses.mkdir(parents=True, exist_ok=True)
-            summary.witness.save(witnesses / f"{summary.claim.id}.npz")
+            summary.witness.save(_witness_file(witnesses, summary.claim.id, exact))
     _print_checked(summaries, examples, seed, witnesses, as_json, exact)
+    if certificates is not None:
+        _certify(summaries, certificates, as_json)
     raise typer.Exit(int(any(summary.witness is not None for summary in summaries)))
 
 
@@ -220,11 +228,28 @@ def _refuse_raising(name: str, file: Path, examples: int, seed: int, exact: bool
         raise refuse_raising(name, file, error) from error
 
 
+def _witness_file(folder: Path, claim_id: str, exact: bool) -> Path:
+    """Where a witness goes: one that float64 found and one that exact arithmetic found do not overwrite each other."""
+    return folder / f"{claim_id}{'-exact' if exact else ''}.npz"
+
+
+def _certify(summaries: list, folder: Path, quiet: bool) -> None:
+    """Write a certificate of the witness, or else of the closest approach, of every claim that the verifier decides."""
+    from ..bounds.certificates import CLAIMS, write_certificate
+
+    decided = [s for s in summaries if s.claim.id in CLAIMS and s.closest is not None]
+    for s in decided:
+        write_certificate(s.witness or s.closest, s.claim.id, folder / f"{s.claim.id}.json")
+    if not quiet:
+        typer.echo(f"certificates of {len(decided)} claims in {folder}: `provable-ptq replay FILE` decides one again")
+
+
 def _print_checked(summaries: list, examples: int, seed: int, witnesses: Path, as_json: bool, exact: bool) -> None:
     if as_json:
         rows = [
             {"id": s.claim.id, "origin": s.claim.origin, "kind": s.claim.kind, "tried": s.tried, "worst": _finite(s.worst),
-             "outcome": s.outcome, "outcomes": s.outcomes, "witness": str(witnesses / f"{s.claim.id}.npz") if s.witness else None}
+             "outcome": s.outcome, "outcomes": s.outcomes,
+             "witness": str(_witness_file(witnesses, s.claim.id, exact)) if s.witness else None}
             for s in summaries
         ]
         for row, s in zip(rows, summaries, strict=True):
@@ -237,7 +262,8 @@ def _print_checked(summaries: list, examples: int, seed: int, witnesses: Path, a
     for s in summaries:
         counts = ", ".join(f"{count} {outcome}" for outcome, count in s.outcomes.items() if count and outcome is not s.outcome)
         line = f"{s.claim.id:<{width}}  {s.claim.origin:<9}  {s.claim.kind:<22}  {s.tried:>5}  {s.worst:>9.3g}  {s.outcome}"
-        typer.echo(line + (f" ({counts})" if counts else "") + (f", witness in {witnesses / s.claim.id}.npz" if s.witness else ""))
+        witness = f", witness in {_witness_file(witnesses, s.claim.id, exact)}" if s.witness else ""
+        typer.echo(line + (f" ({counts})" if counts else "") + witness)
     if exact:
         neurons, same, tie = sum(s.neurons for s in summaries), sum(s.same_codes for s in summaries), min(s.closest_tie for s in summaries)
         typer.echo("worst: measured/bound (identities: relative residual; probabilities: failure probability / p), with no tolerance")
