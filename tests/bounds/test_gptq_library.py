@@ -59,14 +59,14 @@ def convicted(X, W, codes, steps, order, rule):
 
 
 @pytest.mark.parametrize("act_order", [False, True], ids=["natural", "act-order"])
-@pytest.mark.parametrize("factor", [1.0, 2.0, 2 / 1200], ids=["Gram", "2 per sequence", "2 per row"])
-def test_a_correct_output_is_certified_with_the_rule_of_libraries_and_convicted_with_another(factor, act_order):
+@pytest.mark.parametrize(("factor", "wrongly"), [(1.0, 16), (2.0, 16), (2 / 1200, 3)], ids=["Gram", "2 per sequence", "2 per row"])
+def test_a_correct_output_is_certified_with_the_rule_of_libraries_and_convicted_with_another(factor, wrongly, act_order):
     X, W = layer_with_dead_features()
     codes, steps, damp, order = gptq(X, W.T, factor, act_order)
     rule = f"{RULE}:{factor!r}"
     assert factorize(X, rule).damping == pytest.approx(damp / factor, rel=1e-12)
     assert convicted(X, W, codes, steps, order, rule) == 0
-    assert convicted(X, W, codes, steps, order, f"mean-diagonal:{FRACTION}") > 15, "of 96 neurons"
+    assert convicted(X, W, codes, steps, order, f"mean-diagonal:{FRACTION}") >= wrongly, "of 96"
 
 
 def test_where_nothing_is_dead_the_two_rules_are_one():
