@@ -147,7 +147,10 @@ def distance(a: pd.Series, b: pd.Series, column: str) -> np.ndarray:
     [0.333, inf, 0.0]
     """
     if not (is_numeric_dtype(a) and is_numeric_dtype(b)):
-        return np.where(_text(a, column) == _text(b, column), 0.0, np.inf)
+        texts = [_text(values) for values in (a, b)]
+        if column in PROSE:
+            texts = [text.str.replace(NUMERAL, "#", regex=True) for text in texts]
+        return np.where(texts[0] == texts[1], 0.0, np.inf)
     x, y = a.to_numpy(float), b.to_numpy(float)
     equal = (x == y) | (np.isnan(x) & np.isnan(y)) | (is_ratio(column) & (np.abs(x) < NOISE) & (np.abs(y) < NOISE))
     with np.errstate(invalid="ignore", over="ignore"):
@@ -173,7 +176,7 @@ def described(row: pd.Series) -> str:
 def _indexed(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows under an index that names each of them, whatever the last digits of their levels, with the cell of each."""
     rows = rows.reindex(columns=list(dict.fromkeys([*rows.columns, *ROW, "level", "outcome"])))
-    filled = {name: rows[name].fillna(0.0).astype(float) if name in NUMBERS else rows[name].fillna("").astype(str) for name in ROW}
+    filled = {name: rows[name].fillna(0.0).astype(float) if name in NUMBERS else _text(rows[name]) for name in ROW}
     rows = rows.assign(**filled).sort_values("level", kind="stable", ignore_index=True)
     names = rows[ROW].astype(str)
     alike = _joined(names)
@@ -194,10 +197,9 @@ def _joined(names: pd.DataFrame) -> pd.Series:
     return reduce(lambda text, column: text + "|" + names[column], names.columns[1:], names[names.columns[0]])
 
 
-def _text(values: pd.Series, column: str) -> pd.Series:
-    """Values as they are compared where they are no numbers."""
-    text = values.fillna("").astype(str)
-    return text.str.replace(NUMERAL, "#", regex=True) if column in PROSE else text
+def _text(values: pd.Series) -> pd.Series:
+    """Values as text, empty where there is none."""
+    return values.astype(object).where(values.notna(), "").astype(str)
 
 
 def _differences(a: pd.DataFrame, b: pd.DataFrame, distances: pd.DataFrame) -> Iterator[Difference]:
@@ -211,7 +213,7 @@ def _differences(a: pd.DataFrame, b: pd.DataFrame, distances: pd.DataFrame) -> I
 
 def _columns_of_one(table: pd.DataFrame, other: pd.DataFrame) -> tuple[str, ...]:
     """Columns that only this table has, those without any value left out."""
-    return tuple(column for column in table.columns if column not in other.columns and (_text(table[column], column) != "").any())
+    return tuple(column for column in table.columns if column not in other.columns and (_text(table[column]) != "").any())
 
 
 def _made_differently(first: dict, second: dict) -> dict[str, Pair]:

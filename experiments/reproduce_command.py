@@ -47,7 +47,7 @@ def _workers(given: int) -> int:
 def reproduce_study(
     output: Annotated[Path, typer.Option(help="Checkout in whose `out` folder the results go.")] = Path(),
     workers: Annotated[int, typer.Option(help="Processes; -1: one per core.", callback=_workers)] = -1,
-    quick: Annotated[bool, typer.Option("--quick", help="The small study `quick` instead, in out/quick; nothing is shipped of it.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="The small study `quick` instead, in out/quick.")] = False,
     update: Annotated[bool, typer.Option("--update", help="Replace the shipped table, figures and paper_results.md.")] = False,
 ) -> None:
     """Run the shipped study, draw its figures, write its report, and say whether the shipped table came out again.
@@ -74,7 +74,7 @@ def reproduce_study(
     status = _failures(done.failures) or _violations(to.table)
     if shipped:
         found = compare(shipped, read_table(to.table))
-        for line in _reproduced(found, {name: entry.sweep for name, entry in FIGURES.items()}):
+        for line in _reproduced(found, {path.stem: FIGURES[path.stem].sweep for path in drawn.paths}):
             typer.echo(line)
         status = status or int(not update and not found.same)
     elif to.shipped:
@@ -83,7 +83,7 @@ def reproduce_study(
 
 
 def _reproduced(found: Comparison, figures: dict[str, str]) -> Iterator[str]:
-    """What came out again of the shipped results, line by line."""
+    """What came out again of the shipped results, line by line; of figures, by name, the section that each is drawn from."""
     from .compare import AGREED
     from .compare_words import told
 
