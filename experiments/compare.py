@@ -1,8 +1,8 @@
 """Two tables of one study held against each other: which cells agree, which numbers differ and by how much, which outcomes changed.
 
 What is promised of a table: the same bytes on one machine and in one environment; on another machine, with another kernel of the
-linear algebra library, every outcome, every integer and every code of a deployed network, and every number to `STATED`. The
-tolerances stand here and nowhere else.
+linear algebra library, every outcome and every code of a deployed network, and every number to `STATED`. The tolerances stand here
+and nowhere else.
 """
 
 from __future__ import annotations
@@ -203,12 +203,12 @@ def _text(values: pd.Series) -> pd.Series:
 
 
 def _differences(a: pd.DataFrame, b: pd.DataFrame, distances: pd.DataFrame) -> Iterator[Difference]:
-    for sweep, here in distances.groupby(a["sweep"]):
-        for column, values in here.items():
-            if (values > AGREED).any():
-                worst = values.idxmax()
-                yield Difference(sweep, column, int((values > AGREED).sum()), float(values[worst]),
-                                 Pair(a.at[worst, column], b.at[worst, column]), described(a.loc[worst]))
+    beyond = distances > AGREED
+    for column in beyond.columns[beyond.any()]:
+        for sweep, values in distances.loc[beyond[column], column].groupby(a["sweep"]):
+            worst = values.idxmax()
+            yield Difference(sweep, column, len(values), float(values[worst]), Pair(a.at[worst, column], b.at[worst, column]),
+                             described(a.loc[worst]))
 
 
 def _columns_of_one(table: pd.DataFrame, other: pd.DataFrame) -> tuple[str, ...]:
