@@ -19,7 +19,6 @@ from pandas.api.types import is_numeric_dtype
 
 from .cells.growth import SWEEP as GROWTH
 from .cells.permutations import SWEEP as PERMUTATIONS
-from .cells.replay import SWEEP as TIGHTNESS
 from .runner import KEY
 
 AGREED = 1e-9  # relative: what other roundings of sums leave of well-conditioned numbers, with orders of magnitude to spare
@@ -185,11 +184,14 @@ def _indexed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cells(names: pd.DataFrame) -> pd.Series:
-    """The cell of the study that each row comes from, by a name that is the same in every table."""
+    """The cell of the study that each row comes from, by a name that is the same in every table.
+
+    Cells of sweeps have bits and several claims; of the sections without bits each is about one claim, or about none.
+    """
     cell = names[list(CELL)].copy()
     for sweep, columns in WITHIN.items():
         cell.loc[names["sweep"] == sweep, list(columns)] = ""
-    return _joined(cell.assign(claim=names["claim"].where(names["sweep"] == TIGHTNESS, "")))
+    return _joined(cell.assign(claim=names["claim"].where(names["bits"] == "0.0", "")))
 
 
 def _joined(names: pd.DataFrame) -> pd.Series:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from .bert import Bert
 
 PAIRS_AT_ONCE = 4  # inputs folded beside their deployed ones in one pass through both networks: bounds memory
-SECONDS_PER_TOKEN = 5e-4  # one pass through the network
+SECONDS_PER_TOKEN = 1e-3  # one pass through the network
 SECONDS_PER_SQUARE = 1.7e-10  # one row folded, over its length squared
 
 Arrays = dict[str, np.ndarray]
