@@ -131,7 +131,8 @@ def compare(first: tuple[pd.DataFrame, dict], second: tuple[pd.DataFrame, dict])
         cells_agree=len(set(a["cell"]) - spoilt),
         rows_agree=int(agree.sum()),
         differences=tuple(_differences(a, b, distances)),
-        changes=tuple(Change(described(row), Pair(row["outcome"], b.at[index, "outcome"])) for index, row in a[changed].iterrows()),
+        changes=tuple(Change(f"{row['sweep']}, {described(row)}", Pair(row["outcome"], b.at[index, "outcome"]))
+                      for index, row in a[changed].iterrows()),
         sweeps=tuple(sorted({*a["sweep"][~agree], *alone[0]["sweep"], *alone[1]["sweep"]})),
         missing=Pair(*map(len, alone)),
         columns=Pair(_columns_of_one(*tables), _columns_of_one(*tables[::-1])),
@@ -163,8 +164,8 @@ def is_ratio(column: str) -> bool:
 
 
 def described(row: pd.Series) -> str:
-    """A row in a few words: what tells it from the others of its study, without the settings that most have."""
-    told = [row["sweep"], row["calibration"], row["layer"]]
+    """A row in a few words: what tells it from the others of its section, without the settings that most have."""
+    told = [row["calibration"], row["layer"]]
     told += [] if row["mismatch"] in ("", "none") else [row["mismatch"]]
     told += [row["algorithm"], *([row["form"]] if row["algorithm"] == "qronos" else []), row["rounding"]]
     told += [f"{row['bits']:g} bits"] if row["bits"] else []
