@@ -2,7 +2,7 @@ r"""The exact optimum over the grid, a closest vector problem: LLL reduction, th
 
 With :math:`S = \mathrm{diag}(\delta)` and :math:`H = L^\top D^2 L`, the damped error of the grid point :math:`q = S k` is
 :math:`\|DLw - DLS\,k\|^2`, the distance from a target to a point of the lattice with basis :math:`DLS`. Everything is
-counted from OPTQ's codes: what OPTQ leaves of the target is :math:`De` (THEORY, `optq-identity`), so numbers stay small
+counted from OPTQ's codes: what OPTQ leaves of the target is :math:`De` (claim `optq-identity`), so numbers stay small
 and the search radius starts at OPTQ's own distance. An *offset* is a code minus OPTQ's code.
 
 Two search trees hold the same points. In the reduced tree the coefficients belong to an LLL-reduced basis, which keeps it
@@ -95,7 +95,7 @@ def closest_vector(X: np.ndarray | Factorization, w: np.ndarray, grid: Grid, dam
         InvalidArgumentError: any argument out of its range, by name. RankDeficientError: dependent live columns at a
             damping too small to part them (zero columns decouple: their weights go to the nearest grid point).
 
-    Source: THEORY section 7; Lenstra, Lenstra & Lovasz 1982; Schnorr & Euchner 1994.
+    Source: bounds/THEORY.md#predictions; Lenstra, Lenstra & Lovasz 1982; Schnorr & Euchner 1994.
 
     >>> X = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
     >>> best = closest_vector(X, np.array([[0.4], [0.3]]), Grid(step=1.0))

@@ -1,4 +1,4 @@
-"""Damping rules by name, converted to the one absolute number that the theory calls lambda (THEORY, section 1)."""
+"""Damping rules by name, converted to the one absolute number that the theory calls lambda (bounds/THEORY.md#algorithms)."""
 
 from __future__ import annotations
 

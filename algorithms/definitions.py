@@ -1,7 +1,7 @@
 r"""The literal definitions of the algorithms: a least-squares problem at every step. Slow, and what the fast forms are checked against.
 
 Same names and signatures as the fast forms. Where a least-squares problem has many minimizers (dependent columns, no
-damping) the change of the weights is the one of minimum norm. THEORY section 2.
+damping) the change of the weights is the one of minimum norm (bounds/THEORY.md#algorithms).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def optq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, damping: floa
     Arguments and returns as in `provable_ptq.algorithms.optq`; `codes` (N, K), original feature order, replays given
     codes instead of rounding, so that every step's z can be compared without meeting a tie.
 
-    Source: arXiv 2508.04853; THEORY `optq-update`.
+    Source: arXiv 2508.04853; claim `optq-update`.
 
     >>> X = np.array([[1.0, 1.0, 1.0]])
     >>> optq(X, np.array([[0.4], [0.35], [0.2]]), Grid(step=1.0)).codes.ravel()
@@ -59,7 +59,7 @@ def optq_inverse_hessian(X: np.ndarray | Factorization, W: np.ndarray, grid: Gri
 
     Arguments and returns as in `optq` above.
 
-    Source: Frantar et al., GPTQ, arXiv 2210.17323; THEORY `optq-update`.
+    Source: Frantar et al., GPTQ, arXiv 2210.17323; claim `optq-update`.
 
     >>> X = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
     >>> optq_inverse_hessian(X, np.array([[0.4], [0.4]]), Grid(step=1.0)).codes.ravel()
@@ -84,7 +84,7 @@ def qronos(X: np.ndarray, X_quantized: np.ndarray | Factorization, W: np.ndarray
 
     Arguments and returns as in `provable_ptq.algorithms.qronos`; `codes` as in `optq` above.
 
-    Source: arXiv 2505.11695 (alternating), arXiv 2508.04853 remark 5.2 (projected); THEORY section 2.
+    Source: arXiv 2505.11695 (alternating), arXiv 2508.04853 remark 5.2 (projected); bounds/THEORY.md#algorithms.
 
     >>> X = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
     >>> qronos(X, 0.5 * X, np.array([[0.4], [0.4]]), Grid(step=1.0)).codes.ravel()
@@ -128,7 +128,7 @@ def gpfq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, X_quantized: 
 
     Arguments and returns as in `provable_ptq.algorithms.gpfq`, except that `target` is the weights themselves.
 
-    Source: Lybrand & Saab 2021, arXiv 2309.10975; THEORY section 2.
+    Source: Lybrand & Saab 2021, arXiv 2309.10975; bounds/THEORY.md#algorithms.
 
     >>> X = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
     >>> gpfq(X, np.array([[0.4], [0.4]]), Grid(step=1.0)).codes.ravel()

@@ -1,4 +1,4 @@
-r"""Reverse Gram-Schmidt: pivots, L, M and V of the damped calibration matrix (THEORY, section 1).
+r"""Reverse Gram-Schmidt: pivots, L, M and V of the damped calibration matrix (bounds/THEORY.md#reverse-gram-schmidt).
 
 With :math:`\hat X` the calibration matrix (features in processing order) stacked on :math:`\sqrt\lambda I`,
 :math:`\hat X = V L` where the columns of V are orthogonal with norms :math:`d_j` (the pivots) and L is unit lower
@@ -7,13 +7,14 @@ triangular, so :math:`H = \hat X^\top\hat X = L^\top D^2 L`. Every algorithm and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy.linalg import cholesky, get_lapack_funcs, solve_triangular
 from scipy.linalg import qr as _qr
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from .arguments import InvalidArgumentError, as_matrix, choose, reject
 from .damping import resolve_damping
@@ -21,6 +22,7 @@ from .ordering import resolve_ordering
 
 PRECISIONS = ("float64", "float32")
 PANEL = 32  # columns that LAPACK eliminates at a time
+EXACT_CONDITION = 256  # features up to which the condition number comes from all singular values
 
 
 class RankDeficientError(InvalidArgumentError):
@@ -268,13 +270,38 @@ class Factorization:
         values[: len(found)] = found
         return np.hypot(values, np.sqrt(self.damping))
 
-    @property
+    @cached_property
     def condition(self) -> float:
-        """cond of the damped matrix over live features (dead ones decouple and do not count)."""
-        values = self.singular_values[: int(self.live.sum())]
+        """cond of the damped matrix over live features (dead ones decouple and do not count).
+
+        Above 256 features only the two extreme singular values are sought, by a Lanczos iteration on the triangle: right to 1 %.
+        """
+        live = int(self.live.sum())
+        if live > EXACT_CONDITION and self.pivots[self.live].min() > 0:
+            try:
+                return self._condition_of_extremes()
+            except ArpackNoConvergence:
+                pass
+        values = self.singular_values[:live]
         if not values.size:
             return 1.0
         return float(values[0] / values[-1]) if values[-1] > 0 else np.inf
+
+    def _condition_of_extremes(self) -> float:
+        """The condition number of D L over live features: the square root of the largest eigenvalues of its Gram matrix and its inverse."""
+        kept = np.ix_(self.live, self.live)
+        triangle = np.asfortranarray((self.pivots[:, None] * self.L)[kept], dtype=np.float64)
+        start = np.random.default_rng(0).standard_normal(len(triangle))
+
+        def largest(product: Callable[[np.ndarray], np.ndarray]) -> float:
+            operator = LinearOperator(triangle.shape, matvec=product, dtype=np.float64)
+            return float(eigsh(operator, k=1, tol=1e-3, v0=start, return_eigenvectors=False)[0])
+
+        def inverse_gram(x: np.ndarray) -> np.ndarray:
+            solved = solve_triangular(triangle, x, lower=True, trans="T", check_finite=False)
+            return solve_triangular(triangle, solved, lower=True, check_finite=False)
+
+        return float(np.sqrt(largest(lambda x: triangle.T @ (triangle @ x))) * np.sqrt(largest(inverse_gram)))
 
     def with_damping(self, damping: float | str, ordering: str | np.ndarray | None = None) -> Factorization:
         """The same matrix with another damping (and ordering): re-triangularizes N x N, never touches X again."""
@@ -356,7 +383,7 @@ def factorize(X: np.ndarray, damping: float | str = 0.0, ordering: str | np.ndar
         RankDeficientError: dependent live columns at a damping too small to part them. Zero columns never raise:
             such a feature decouples.
 
-    Source: arXiv 2508.04853, setting; THEORY section 1.
+    Source: arXiv 2508.04853, setting; bounds/THEORY.md#reverse-gram-schmidt.
 
     >>> f = factorize(np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]]))
     >>> print(f.pivots.round(6), f.L[1, 0].round(6))

@@ -1,4 +1,4 @@
-r"""The recursion behind every algorithm: a triangular solve with rounding (THEORY, `feedback-form`).
+r"""The recursion behind every algorithm: a triangular solve with rounding (claim `feedback-form`).
 
 :math:`z_j = u_j + \sum_{i<j} L_{ji}(u_i - q_i)`, :math:`q_j = Q(z_j)`.
 """

@@ -1,4 +1,4 @@
-"""The grid that weights are rounded to: steps, integer codes, and whether the alphabet ends (THEORY, section 1)."""
+"""The grid that weights are rounded to: steps, integer codes, and whether the alphabet ends (bounds/THEORY.md#rounding)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Grid:
     Raises:
         InvalidArgumentError: a step that is not positive and finite, a code that is no integer, low > high, one end only.
 
-    Source: THEORY section 1 (setting of arXiv 2508.04853).
+    Source: the setting of arXiv 2508.04853; bounds/THEORY.md#rounding.
 
     >>> Grid(step=0.5, low=-2, high=1).nearest([[0.8], [-9.0]])
     array([[ 0.5],

@@ -31,12 +31,12 @@ def optq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, damping: floa
         dtype: precision of the computation.
 
     Returns:
-        Result; its `rounding_errors` e satisfy L(w - q) = e (THEORY, `optq-identity`).
+        Result; its `rounding_errors` e satisfy L(w - q) = e (claim `optq-identity`).
 
     Raises:
         InvalidArgumentError: any argument out of its range, by name. RankDeficientError: see `factorize`.
 
-    Source: arXiv 2508.04853; THEORY `optq-update`, `feedback-form`.
+    Source: arXiv 2508.04853; claims `optq-update`, `feedback-form`.
 
     >>> X = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
     >>> optq(X, np.array([[0.4], [0.4]]), Grid(step=1.0)).codes.ravel()

@@ -1,4 +1,4 @@
-"""Feature orderings: `order[t]` is the original index of the feature that step t processes (THEORY, `order-floor`)."""
+"""Feature orderings: `order[t]` is the original index of the feature that step t processes (claim `order-floor`)."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def gpfq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, X_quantized: 
     Raises:
         InvalidArgumentError: any argument out of its range, by name; a Factorization with damping.
 
-    Source: Lybrand & Saab 2021 (GPFQ), arXiv 2309.10975 (SPFQ); THEORY section 2.
+    Source: Lybrand & Saab 2021 (GPFQ), arXiv 2309.10975 (SPFQ); bounds/THEORY.md#algorithms.
 
     >>> X = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
     >>> gpfq(X, np.array([[0.4], [0.4]]), Grid(step=1.0)).codes.ravel()

@@ -36,7 +36,7 @@ def qronos(X: np.ndarray, X_quantized: np.ndarray | Factorization, W: np.ndarray
     Raises:
         InvalidArgumentError: any argument out of its range, by name. RankDeficientError: see `factorize`.
 
-    Source: arXiv 2505.11695 (alternating), arXiv 2508.04853 remark 5.2 (projected); THEORY section 5.
+    Source: arXiv 2505.11695 (alternating), arXiv 2508.04853 remark 5.2 (projected); claim `qronos-equivalence`.
 
     >>> X = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
     >>> qronos(X, 0.5 * X, np.array([[0.4], [0.4]]), Grid(step=1.0)).codes.ravel()

@@ -21,7 +21,7 @@ def round_to_nearest(W: np.ndarray, grid: Grid) -> Result:
     Raises:
         InvalidArgumentError: W not a finite (N, K) array, or a grid that does not broadcast to it.
 
-    Source: THEORY section 2.
+    Source: bounds/THEORY.md#algorithms.
 
     >>> round_to_nearest(np.array([[0.4], [0.6]]), Grid(step=1.0)).codes.ravel()
     array([0, 1])

@@ -1,4 +1,4 @@
-"""Rounding rules: what turns the real number that a step arrives at into an integer code (THEORY, section 1).
+"""Rounding rules: what turns the real number that a step arrives at into an integer code (bounds/THEORY.md#rounding).
 
 A rule sees the number in units of its step, `ratio = z / step`, for one feature (step `t` of the processing order) and
 all neurons at once. `slack` says how far beyond the end codes a ratio may lie before the step counts as saturated.

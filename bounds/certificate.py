@@ -1,10 +1,10 @@
-"""Audit codes from any program: where they first depart from nearest-rounding OPTQ (THEORY, `optq-certificate`)."""
+"""Audit codes from any program: where they first depart from nearest-rounding OPTQ (claim `optq-certificate`)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .arithmetic import as_float, is_exact, lift, rationals
+from .arithmetic import is_exact, lift, rationals
 from .tolerance import relative_allowance
 
 
@@ -18,12 +18,19 @@ def departures(problem, codes: np.ndarray) -> np.ndarray:
     >>> departures(problem, problem.result.codes), departures(problem, problem.result.codes + np.array([[0], [1]]))
     (array([2]), array([1]))
     """
-    f, steps, (_, low, high) = problem.factorization, problem.steps, problem.alphabet
-    w = problem.W[problem.order]
-    exact = is_exact(f.L)
-    q = steps * (rationals(codes) if exact else codes)
-    ratios = as_float((f.L @ (w - q)) / steps) if not exact else (f.L @ (w - q)) / steps
-    half = lift(0.5, f.L) + tie_width(problem)
+    return first_departures(problem, codes, feedback(problem, codes))
+
+
+def feedback(problem, codes: np.ndarray) -> np.ndarray:
+    """The rounding errors e = L(w - q) (N, K) that `codes` imply, processing order."""
+    q = problem.steps * (rationals(codes) if is_exact(problem.W) else codes)
+    return problem.factorization.L @ (problem.W[problem.order] - q)
+
+
+def first_departures(problem, codes: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """`departures` of codes whose rounding errors (N, K) are at hand."""
+    _, low, high = problem.alphabet
+    ratios, half = errors / problem.steps, lift(0.5, errors) + tie_width(problem)
     too_high = (ratios > half) & (codes < high)
     too_low = (ratios < -half) & (codes > low)
     wrong = np.asarray(too_high | too_low | (codes < low) | (codes > high), dtype=bool)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .claim import Claim, Kind, select
+from .claim import Claim, Kind, about_problems
 from .law import LAW_KINDS, law_verdict
 from .problem import Problem, run
 from .tolerance import cancellation
@@ -22,7 +22,7 @@ def check(problem: Problem, ids: Iterable[str] | None = None, algorithm: Runner 
 
     Arguments:
         problem: the layer and how it is quantized.
-        ids: claim ids; None for all registered ones.
+        ids: claim ids; None for every claim about this problem: all but those about fixed constructions of their own.
         algorithm: what computes a result from a problem; hand in a program of your own to have it checked.
         confidence: level of the intervals of probability claims and expectations.
         draws: how many stochastic runs those claims are checked on, of the first neuron to which they apply (up to 12 features:
@@ -40,7 +40,7 @@ def check(problem: Problem, ids: Iterable[str] | None = None, algorithm: Runner 
     'holds'
     """
     result_of_problem = problem.result if algorithm is run else algorithm(problem)
-    return {claim.id: _verdict(claim, problem, algorithm, result_of_problem, confidence, draws) for claim in select(ids)}
+    return {claim.id: _verdict(claim, problem, algorithm, result_of_problem, confidence, draws) for claim in about_problems(ids)}
 
 
 def structural_mismatch(claim: Claim, problem) -> str:

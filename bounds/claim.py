@@ -17,6 +17,7 @@ import numpy as np
 
 from ..algorithms.arguments import InvalidArgumentError, reject
 from .hypotheses import Hypothesis
+from .page import Page, read_page
 
 CHAPTERS = ("deterministic", "stochastic", "mismatch", "adversarial", "predictions")
 
@@ -74,6 +75,8 @@ class Claim:
         about_neurons: False for statements about the calibration matrix alone.
         per_output: True for statements about single outputs, which change when the samples are rotated (the 2-norm does not).
         chapter: the chapter of the theory, from the file's folder.
+
+    Its `page` (title, hypotheses, proof, lineage, where it is sharp, what it reduces to) is read from the docstring of its file.
     """
 
     id: str
@@ -102,6 +105,21 @@ class Claim:
     def fixed(self) -> bool:
         """Whether the claim is about a construction of its own, whatever problem it is called on."""
         return self.examples is not None and self.draw is None
+
+    @property
+    def page(self) -> Page:
+        """What the claim's file says beside the statement: from the docstring, of the file or the function, that opens with its id.
+
+        >>> claims()["optq-l2"].page.title
+        'the 2-norm error bound of OPTQ'
+        """
+        return read_page(self.id, self.evaluate.__globals__.get("__doc__"), self.evaluate.__doc__)
+
+    @property
+    def file(self) -> str:
+        """Where the claim stands, from the root of the repository for shipped ones."""
+        path = Path(self.evaluate.__code__.co_filename)
+        return "/".join(("bounds", self.chapter, path.name)) if self.chapter in CHAPTERS else str(path)
 
     def __call__(self, problem, result) -> Evaluation:
         return self.evaluate(problem, result)
@@ -165,6 +183,11 @@ def select(ids: Iterable[str] | None) -> list[Claim]:
             near = [f"; did you mean {other!r}?" for other in get_close_matches(str(name), known, n=1)]
             raise reject("claim id", name, "one of " + ", ".join(known) + "".join(near))
     return [known[name] for name in ids]
+
+
+def about_problems(ids: Iterable[str] | None) -> list[Claim]:
+    """The claims with these ids; for None all that are about the problem at hand, not about a fixed construction."""
+    return [claim for claim in select(ids) if ids is not None or not claim.fixed]
 
 
 def load_claims(path: str | Path) -> list[str]:

@@ -15,7 +15,7 @@ from flint import arb, ctx, fmpq
 from ..algorithms.rounding import EveryPath
 from .arithmetic import as_float
 from .check import structural_mismatch, unmet_hypotheses
-from .claim import Claim, Evaluation, Kind, select
+from .claim import Claim, Evaluation, Kind, about_problems
 from .exact_replay import ExactProblem, ExactResult
 from .law import LAW_KINDS
 from .problem import Problem
@@ -47,7 +47,7 @@ def check_exact(problem: Problem, ids: Iterable[str] | None = None) -> ExactRepo
 
     Arguments:
         problem: small: costs grow like N^5 (N = 32 with 400 neurons takes seconds).
-        ids: claim ids; None for all.
+        ids: claim ids; None for every claim about this problem, as in `check`.
 
     Probability claims and expectations are decided on all 2^N rounding paths of the first neuron to which
     they apply, up to 8 features.
@@ -60,7 +60,7 @@ def check_exact(problem: Problem, ids: Iterable[str] | None = None) -> ExactRepo
     result = view.result
     rounded = "result" in problem.__dict__ or problem.algorithm not in ("optq", "qronos") or not view.factorization.dependent
     same = (problem.result.codes == result.codes).all(axis=0) if rounded else np.zeros(problem.K, dtype=bool)
-    verdicts = {claim.id: _verdict(claim, view, result) for claim in select(ids)}
+    verdicts = {claim.id: _verdict(claim, view, result) for claim in about_problems(ids)}
     for name, verdict in verdicts.items():
         if verdict.outcome is Outcome.VIOLATED:
             verdicts[name] = replace(verdict, witness=problem)

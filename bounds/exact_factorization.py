@@ -1,4 +1,4 @@
-"""Reverse Gram-Schmidt in rationals: pivots, L and M with no rounding, dependent columns included (THEORY, section 1)."""
+"""Reverse Gram-Schmidt in rationals: pivots, L and M with no rounding, of dependent columns too (bounds/THEORY.md#reverse-gram-schmidt)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def product(A: np.ndarray, B: np.ndarray) -> np.ndarray:
 class ExactFactorization:
     """Pivots, L and M of the calibration matrix in rationals; same names as `Factorization`, features in processing order.
 
-    Dependent columns without damping are allowed: M then has the minimum-norm columns of THEORY section 1.
+    Dependent columns without damping are allowed: M then has the minimum-norm columns of bounds/THEORY.md#reverse-gram-schmidt.
     """
 
     def __init__(self, X: np.ndarray, damping: fmpq, order: np.ndarray):

@@ -43,6 +43,13 @@ def with_first_features(problem, features: int):
     return problem.but(W=problem.W[keep], grid=Grid(laid.step[keep], *ends), **inputs)
 
 
+def with_first_neurons(problem, neurons: int):
+    """The problem with its first neurons only."""
+    laid = problem.grid.alphabet(problem.N, problem.K)
+    ends = (laid.low[:, :neurons], laid.high[:, :neurons]) if problem.grid.finite else (None, None)
+    return problem.but(W=problem.W[:, :neurons], grid=Grid(laid.step[:, :neurons], *ends))
+
+
 def with_first_samples(problem, samples: int):
     """The problem on its first samples only, damped since fewer samples can make features dependent."""
     quantized = None if problem.X_quantized is None else problem.X_quantized[:samples]
@@ -158,3 +165,12 @@ def at_most(features: int, why: str) -> Hypothesis:
         f"check it on a problem of at most {features} features",
         lambda problem: with_first_features(problem, features),
     )
+
+
+few_tails = Hypothesis(
+    "m >= N, or N <= 256",
+    lambda problem, result: problem.m >= problem.N or problem.N <= 256,
+    lambda problem, result: f"m = {problem.m}, N = {problem.N}: the features after each of the first N - m are decomposed",
+    "check it on a problem of at most 256 features",
+    lambda problem: with_first_features(problem, 256),
+)

@@ -51,6 +51,12 @@ def pivot_sum(problem) -> np.ndarray:
     return problem.remember("pivots", None, lambda: problem.factorization.pivots_squared @ problem.steps**2)
 
 
+def against_steps(A: np.ndarray, problem) -> np.ndarray:
+    """A @ steps (n, K) for A (n, N) in processing order: row sums of A where every neuron has one step for all its features."""
+    first = problem.steps[:1]
+    return A.sum(axis=1)[:, None] * first if (problem.steps == first).all() else A @ problem.steps
+
+
 def squares(x: np.ndarray) -> np.ndarray:
     """Sum of squares down the first axis."""
     return (x * x).sum(axis=0)

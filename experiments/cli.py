@@ -18,6 +18,7 @@ from ..algorithms.arguments import InvalidArgumentError, reject
 from .attack_command import attack_claim
 from .calibrations_command import list_calibrations
 from .compare_command import compare_tables
+from .explain_command import explain_claim
 from .progress import StoppedError
 from .reproduce_command import reproduce_study
 
@@ -31,6 +32,7 @@ app = typer.Typer(help="Proves, measures and shows how good post-training quanti
 app.command("attack")(attack_claim)
 app.command("calibrations")(list_calibrations)
 app.command("compare")(compare_tables)
+app.command("explain")(explain_claim)
 app.command("reproduce")(reproduce_study)
 
 

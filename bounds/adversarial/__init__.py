@@ -1,1 +1,1 @@
-"""Adversarial constructions (THEORY, section 6)."""
+"""Adversarial constructions; `introduction.md` opens the chapter of the book."""

@@ -1,4 +1,27 @@
-r"""`adversarial-growth`: OPTQ's infinity-norm error and its codes grow with N (arXiv 2508.04853, Appendix D)."""
+r"""`adversarial-growth`: OPTQ's infinity-norm error and its codes grow with N
+
+**Hypotheses.** $m = N$, $\lambda = 0$, natural order, nearest rounding on $\mathbb Z$ ($\delta = 1$). $C$ is an orthonormal $N \times N$
+matrix with constant first row $1/\sqrt N$ and columns $c_j$ (the cosine basis DCT-II, or a Hadamard matrix); $X_j = c_j - c_{j+1}$ for
+$j < N$ and $X_N = c_N$; $0 < \eta < \frac12$, and no $t\eta$ with $t \le N$ is half an odd integer.
+
+**Proof.** The columns after $j$ span $c_{j+1}, \dots, c_N$ (add them up from the end), so $v_j = c_j$, all pivots are 1, $V = C$, and
+$X = CL$ with $L$ having $-1$ just below its unit diagonal. Its inverse $M$ is the lower triangle of ones, and by `feedback-form` OPTQ
+rounds $z_t = w_t - \sum_{i<t}e_i$. Suppose $e_i = \eta$ for $i < t$. Then
+$z_t = t\eta - \mathrm{round}(t\eta) - (t-1)\eta = \eta - \mathrm{round}(t\eta)$, an integer plus $\eta < \frac12$: so
+$q_t = -\mathrm{round}(t\eta)$ and $e_t = \eta$. By induction this holds for all $t$, and $X(w-q) = Ve = \eta\,C\mathbf 1$. The rows of
+$C$ after the first are orthogonal to it, a constant row, so they sum to 0; the first sums to $\sqrt N$. Hence $X(w-q)$ is $\eta\sqrt N$
+in its first entry and 0 elsewhere. ∎
+
+**Lineage.** Appendix D of arXiv 2508.04853, rederived from a fragment of it; the Hadamard variant, which is rational for $N = 4^k$, is
+for exact arithmetic.
+
+**Sharp.** The inputs are harmless ($\|X_j\| \le \sqrt2$, $\|w\|_\infty \le \frac12$), yet the whole error lands on one output, and
+$\|q\|_\infty \ge N\eta - \frac12$: no alphabet that is fixed as $N$ grows suffices. As $\eta \to \frac12$ the 2-norm approaches the bound
+$\frac12\sqrt N$ of `optq-l2`.
+
+**Reduces to.** Nothing smaller. Stochastic rounding on the same input does not see the trap: all row sums of squares of $V$ are 1, so
+`sto-optq-linf-rowwise` gives $\sqrt{\log(2N/p)/2}$ and `sto-optq-alphabet` at most $\sqrt{N\log(2N/p)/2}$.
+"""
 
 from __future__ import annotations
 

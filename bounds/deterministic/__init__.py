@@ -1,1 +1,1 @@
-"""Deterministic results for OPTQ on an infinite alphabet with nearest rounding (THEORY, section 3)."""
+"""Deterministic results for OPTQ on an infinite alphabet with nearest rounding; `introduction.md` opens the chapter of the book."""

@@ -1,4 +1,22 @@
-r"""`gpfq-l2`: the 2-norm bound of path following, and that OPTQ's is never above it (classical)."""
+r"""`gpfq-l2`: the 2-norm bound of path following, and that OPTQ's is never above it
+
+**Hypotheses.** GPFQ on matched inputs ($\tilde X = X$), nearest rounding, no saturated step, no zero column; any ordering and steps.
+
+**Proof.** With $P_t^\perp$ the projection orthogonal to $X_t$, one step of GPFQ is $r_t = P_t^\perp r_{t-1} + e_tX_t$: indeed
+$r_{t-1} + (w_t-q_t)X_t = P_t^\perp r_{t-1} + (z_t-q_t)X_t$, since $z_t - w_t$ is the coefficient of $r_{t-1}$ along $X_t$. The two parts
+are orthogonal, so $\|r_t\|^2 \le \|r_{t-1}\|^2 + \frac14\delta_t^2\|X_t\|^2$; add up, with $r_N = X(w-q)$. OPTQ at $\lambda = 0$ has
+$\frac14\sum_j\delta_j^2d_j^2$, and $d_j \le \|X_j\|$ as the norm of a projection; for the same reason
+$\max_j\delta_jd_j \le \max_j\delta_j\|X_j\|$. ∎
+
+**Lineage.** GPFQ is Lybrand and Saab's (arXiv 2010.15979); that every step adds at most its own rounding, orthogonally to the rest, is
+the first step of the analyses there and in arXiv 2201.11113, and is classical for Sigma–Delta quantization. The comparison with OPTQ is
+elementary.
+
+**Sharp.** Attained, up to ties, where columns are orthogonal. OPTQ's bound is smaller as soon as a later feature explains a part of an
+earlier one.
+
+**Reduces to.** Rounding to nearest where columns are orthogonal. It is `gpfq-mismatch` without a mismatch.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +33,7 @@ from ..measure import own_errors, squares, undamped_pivots_squared
     statement=r"$\|X(w-q)\|^2 \le \frac14\sum_j\delta_j^2\|X_j\|^2$ for GPFQ with $\tilde X = X$; "
     r"OPTQ's bound at $\lambda=0$ is never above it",
     origin=Origin.CLASSICAL,
-    source="Lybrand & Saab 2021",
+    source="Lybrand & Saab, arXiv 2010.15979",
     kind=Kind.UPPER,
     unit="squared output error",
     algorithms=("gpfq",),

@@ -1,4 +1,25 @@
-r"""`optq-alphabet`: how far the rounded numbers stray from the weights, hence which alphabet suffices (ours)."""
+r"""`optq-alphabet`: how far the rounded numbers stray from the weights, hence which alphabet suffices
+
+**Hypotheses.** Nearest rounding, any $X$, $\lambda \ge 0$, ordering and steps; no saturated step, or an alphabet that meets the
+condition.
+
+**Proof.** By `feedback-form`, $w - q = Me$ with $M_{jj} = 1$, so $z_j - w_j = q_j + e_j - w_j = -\sum_{i<j}M_{ji}e_i$. While no step
+before $j$ saturates, $|e_i| \le \delta_i/2$ for $i < j$, which is the first statement. For the second let
+$k = \min(k_{\max}, -k_{\min})$ at step $j$. If no step before $j$ saturated, then
+$|z_j| \le |w_j| + \frac12\sum_{i<j}\delta_i|M_{ji}| \le (k+\frac12)\delta_j$ by the condition, so $z_j$ lies in
+$[(k_{\min}-\frac12)\delta_j, (k_{\max}+\frac12)\delta_j]$ and step $j$ does not saturate either. Induct on $j$. ∎
+
+**Lineage.** This project: no source found for this deterministic condition for OPTQ. arXiv 2508.04853 sizes alphabets for stochastic
+rounding (`sto-optq-weights`), QuIP (arXiv 2307.13304) avoids clamping with high probability by a convex program; for Toeplitz $M$ it is the
+$\ell_1$ criterion for the stability of Sigma–Delta quantizers (see arXiv 2605.17127); arXiv 2507.18553 designs variants of GPTQ that avoid
+clipping.
+
+**Sharp.** For every $j$: the weights of `optq-l2-tight` with $e_i = -\frac{\delta_i}2(1-\varepsilon)\,\mathrm{sign}\,M_{ji}$ make
+$z_j - w_j$ equal to $(1-\varepsilon)$ times the bound. The condition is sufficient, not necessary.
+
+**Reduces to.** $z = w$ and an alphabet that reaches the weights where the columns of $\hat X$ are orthogonal; on `adversarial-growth`,
+where $M$ is the triangle of ones, half of $j-1$ steps.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +28,17 @@ import numpy as np
 from ..arithmetic import absolute
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import Hypothesis
-from ..measure import drift
+from ..measure import against_steps, drift
 
 
 def drift_bounds(problem) -> np.ndarray:
     """Half the weighted row sums of |M| below the diagonal, (N, K), processing order: how far z can stray from w."""
-    M = problem.factorization.M
-    strictly_lower = M - np.diag(np.diag(M))
-    return absolute(strictly_lower) @ problem.steps / 2
+
+    def compute() -> np.ndarray:
+        M = problem.factorization.M
+        return against_steps(absolute(M - np.diag(np.diag(M))), problem) / 2
+
+    return problem.remember("drift bounds", None, compute)
 
 
 def sufficient_alphabet(problem) -> np.ndarray:
@@ -39,7 +63,7 @@ unsaturated_or_sufficient = Hypothesis(
     statement=r"$|z_j - w_j| \le \frac12\sum_{i<j}\delta_i|M_{ji}|$, so an alphabet with $\delta_j\min(k_{\max}, -k_{\min}) \ge |w_j| + "
     r"\frac12\sum_{i<j}\delta_i|M_{ji}| - \delta_j/2$ never saturates",
     origin=Origin.OURS,
-    source="THEORY, section 3",
+    source="this project, bounds/THEORY.md#optq-alphabet",
     kind=Kind.UPPER,
     unit="weight",
     hypotheses=(unsaturated_or_sufficient,),

@@ -1,4 +1,18 @@
-r"""`optq-identity`: the damped error is the pivots against the rounding errors (arXiv 2508.04853)."""
+r"""`optq-identity`: the damped error is the pivots against the rounding errors
+
+**Hypotheses.** Any $X$, $\lambda \ge 0$, ordering, alphabet (saturated or not) and rounding rule; $e = z - q$ are the errors that OPTQ
+makes.
+
+**Proof.** By `feedback-form`, $w - q = Me$. So $\hat X(w-q) = \hat XMe = Ve = \sum_je_jv_j$, and as the $v_j$ are orthogonal with norms
+$d_j$, $\|\hat X(w-q)\|^2 = \sum_jd_j^2e_j^2$. The upper rows of $\hat X(w-q)$ are $X(w-q)$, the lower ones $\sqrt\lambda(w-q)$. ∎
+
+**Lineage.** arXiv 2508.04853, for OPTQ with damping; for a given $H$ it is the identity behind QuIP's analysis of LDLQ (arXiv
+2307.13304), $(w-q)^\top H(w-q) = \|D\,L(w-q)\|^2$.
+
+**Sharp.** An identity.
+
+**Reduces to.** $\|X(w-q)\|^2 = \sum_jd_j^2e_j^2$ at $\lambda = 0$; Pythagoras where columns are orthogonal.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,19 @@
-r"""`optq-l2`: the 2-norm error bound of OPTQ (arXiv 2508.04853)."""
+r"""`optq-l2`: the 2-norm error bound of OPTQ
+
+**Hypotheses.** Nearest rounding, no saturated step; any $X$, $\lambda \ge 0$, ordering and steps.
+
+**Proof.** In `optq-identity`, $\|X(w-q)\|^2 + \lambda\|w-q\|^2 = \sum_jd_j^2e_j^2$, and a step that does not saturate has
+$|e_j| \le \delta_j/2$. ∎
+
+**Lineage.** arXiv 2508.04853, with damping. For one step and a given $H$ it is QuIP's worst case of LDLQ, $\frac14\mathrm{tr}\,D$ per
+neuron (arXiv 2307.13304), and Babai's bound on the error of his nearest plane algorithm (1986; for GPTQ arXiv 2507.18553).
+
+**Sharp.** For every $X$, $\lambda$ and ordering: `optq-l2-tight` has weights that come as near as one likes. For the undamped error
+alone it can be far from sharp at large $\lambda$.
+
+**Reduces to.** $\|X(w-q)\| \le \frac\delta2(\sum_jd_j^2)^{1/2}$ for one step, dropping the ridge; $\frac{\delta^2}4\|X\|_F^2$, the bound
+of `gpfq-l2`, where columns are orthogonal and $\lambda = 0$.
+"""
 
 from __future__ import annotations
 

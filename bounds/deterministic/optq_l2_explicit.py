@@ -1,11 +1,26 @@
-r"""`optq-l2-explicit`: the sum of the pivots from norms and singular values; why features go by decreasing norm (arXiv 2508.04853)."""
+r"""`optq-l2-explicit`: the sum of the pivots from norms and singular values, the case for decreasing norm
+
+**Hypotheses.** $m \le N$; any $X$, $\lambda \ge 0$ and ordering; $\sigma^{(j)}$, and the fraction where $\lambda = \sigma^{(j)} = 0$,
+as in `pivot-bound`.
+
+**Proof.** Add the bounds of `pivot-bound` over $j$: the first case holds for $j \le N-m$, the second for the last $m$ features, and each
+brings one $\lambda$. ∎
+
+**Lineage.** arXiv 2508.04853, which takes it as the case for processing features by decreasing norm: only the last $m$ norms count in
+full.
+
+**Sharp.** Attained at $m = 1$, like `pivot-bound`. As advice on the ordering it is a heuristic: it bounds the sum from above, and on
+correlated features (sampled AR(1), for one) decreasing norm can be worse than the order in which the features came.
+
+**Reduces to.** $\sum_jd_j^2 \le \|X\|_F^2 + \lambda N$ where all $\sigma^{(j)} = 0$, the bound that `order-floor` has for every $m$.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import no_more_samples_than_features
+from ..hypotheses import few_tails, no_more_samples_than_features
 from .pivot_bound import pivot_bounds
 
 
@@ -19,7 +34,7 @@ from .pivot_bound import pivot_bounds
     unit="squared calibration entry",
     algorithms=("optq", "qronos"),
     rounding=None,
-    hypotheses=(no_more_samples_than_features,),
+    hypotheses=(no_more_samples_than_features, few_tails),
     about_neurons=False,
 )
 def optq_l2_explicit(problem, result) -> Evaluation:

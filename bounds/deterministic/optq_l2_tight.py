@@ -1,4 +1,23 @@
-r"""`optq-l2-tight`: for every calibration matrix some weights attain the 2-norm bound (ours)."""
+r"""`optq-l2-tight`: for every calibration matrix some weights come as near to the 2-norm bound as one likes
+
+**Hypotheses.** Any $X$, $\lambda \ge 0$, ordering and steps; $k$ a vector of codes inside the alphabet; $0 < \varepsilon \le 1$; any
+signs.
+
+**Proof.** Let $w = \delta k + Me$ with $|e_j| = \frac{\delta_j}2(1-\varepsilon) < \delta_j/2$. We show by induction that OPTQ returns
+$q_j = \delta_jk_j$ with rounding error $e_j$. If it does before step $j$, it rounds $z_j = w_j - \sum_{i<j}M_{ji}e_i$ (`feedback-form`),
+which is $\delta_jk_j + M_{jj}e_j = \delta_jk_j + e_j$. Its only nearest element is $\delta_jk_j$, at distance $|e_j|$. So
+`optq-identity` gives $\sum_jd_j^2e_j^2 = (1-\varepsilon)^2\frac14\sum_j\delta_j^2d_j^2$. ∎
+
+**Lineage.** Classical: QuIP (arXiv 2307.13304) has the worst case of LDLQ over all weights as exactly $\frac14\mathrm{tr}\,D$ per
+neuron, for every $H$; in Babai's words, each cell is the whole box spanned by the Gram–Schmidt vectors. New here are only the explicit
+weights, for every code vector and choice of signs, with a step per feature and inside any alphabet.
+
+**Sharp.** The supremum over $w$ of the damped error is the bound of `optq-l2`: no $X$ admits a better one. With $\varepsilon = 0$ every
+$z_j$ is a tie, and a tie broken the right way attains it. Undamped, $\|X(w-q)\|^2 = e^\top(D^2 - \lambda M^\top M)e$ can stay well below
+at large $\lambda$.
+
+**Reduces to.** $w = \delta(k \pm \frac12(1-\varepsilon))$, just before the ties, where columns are orthogonal.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +25,10 @@ import numpy as np
 
 from ..arithmetic import lift
 from ..claim import Evaluation, Kind, Origin, claim
+from ..hypotheses import with_first_neurons
 from ..measure import damped_error_squared, pivot_sum, projection_reach
 
+NEURONS = 16  # that show it, of a layer with more
 EPSILON = 2.0**-10  # distance to the tie, in half steps: large against rounding, small against the bound
 
 
@@ -15,8 +36,8 @@ EPSILON = 2.0**-10  # distance to the tie, in half steps: large against rounding
     id="optq-l2-tight",
     statement=r"$w = \delta k + Me$ with $e_j = \pm\frac{\delta_j}{2}(1-\varepsilon)$ gives $q = \delta k$ and "
     r"$\|X(w-q)\|^2 + \lambda\|w-q\|^2 = (1-\varepsilon)^2\,\frac14\sum_j\delta_j^2d_j^2$",
-    origin=Origin.OURS,
-    source="THEORY, section 3",
+    origin=Origin.CLASSICAL,
+    source="QuIP, arXiv 2307.13304 (worst case of LDLQ)",
     kind=Kind.IDENTITY,
     unit="squared output error",
     construct=lambda problem: tight_problem(problem),
@@ -28,7 +49,7 @@ def optq_l2_tight(problem, result) -> Evaluation:
     First row: the damped error against :math:`(1-\varepsilon)^2\frac14\sum_j\delta_j^2 d_j^2`; second row: how many codes
     differ from k, against 0.
 
-    Origin: ours. Arguments: a problem made by `tight_problem` and its OPTQ result. Returns: (2, K). Errors: none of its own.
+    Origin: classical. Arguments: a problem made by `tight_problem` and its OPTQ result. Returns: (2, K). Errors: none of its own.
 
     >>> problem = Problem(np.array([[2.0, 1.0], [1.0, 3.0]]), np.zeros((2, 1)), Grid(step=1.0))
     >>> bool(check(problem, ["optq-l2-tight"])["optq-l2-tight"].ratio < 1e-10)
@@ -45,7 +66,9 @@ def optq_l2_tight(problem, result) -> Evaluation:
 
 
 def tight_problem(problem):
-    """The problem with weights w = step k + M e that sit (1 - eps) half steps from a tie at every step."""
+    """The problem, of at most 16 neurons, with weights w = step k + M e that sit (1 - eps) half steps from a tie at every step."""
+    if problem.K > NEURONS:
+        problem = with_first_neurons(problem, NEURONS)
     codes, signs = _codes_and_signs(problem)
     errors = problem.steps / 2 * signs * lift(1 - EPSILON, problem.steps)
     ordered = problem.steps * codes + problem.factorization.M @ errors

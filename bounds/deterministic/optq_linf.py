@@ -1,18 +1,34 @@
-r"""`optq-linf`: the infinity-norm error bound of OPTQ with nearest rounding (ours)."""
+r"""`optq-linf`: the infinity-norm error bound of OPTQ with nearest rounding
+
+**Hypotheses.** Nearest rounding, no saturated step; any $X$, $\lambda \ge 0$, ordering and steps. $V_{ij}$ with $i \le m$ are the sample
+rows of $V$.
+
+**Proof.** $\hat X(w-q) = Ve$ (`optq-identity`), whose first $m$ rows are $(X(w-q))_i = \sum_jV_{ij}e_j$. Since $|e_j| \le \delta_j/2$,
+row $i$ is at most $\frac12\sum_j\delta_j|V_{ij}|$ in size. ∎
+
+**Lineage.** This project: no source found for it. It is the identity of arXiv 2508.04853 read row by row; that paper bounds the infinity
+norm for stochastic rounding, and shows on `adversarial-growth` that with nearest rounding it can grow like $\sqrt N$.
+
+**Sharp.** For every $X$: take the row $i$ that attains the maximum and, in `optq-l2-tight`, the signs of $V_{i1}, \dots, V_{iN}$; then
+row $i$ of the error is $(1-\varepsilon)$ times the bound.
+
+**Reduces to.** $\frac12\max_i\sum_j\delta_j|X_{ij}|$ where the columns of $\hat X$ are orthogonal, which is then the bound of rounding
+to nearest; by Cauchy–Schwarz it is at most $\frac12\sqrt N\max_j\delta_jd_j$.
+"""
 
 from __future__ import annotations
 
 from ..arithmetic import absolute, maximum
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import unsaturated
-from ..measure import own_errors
+from ..measure import against_steps, own_errors
 
 
 @claim(
     id="optq-linf",
     statement=r"$\|X(w-q)\|_\infty \le \frac12\max_{i\le m}\sum_j\delta_j|V_{ij}|$",
     origin=Origin.OURS,
-    source="THEORY, section 3",
+    source="this project, bounds/THEORY.md#optq-linf",
     kind=Kind.UPPER,
     unit="output error",
     per_output=True,
@@ -30,5 +46,5 @@ def optq_linf(problem, result) -> Evaluation:
     >>> print(check(problem, ["optq-linf"])["optq-linf"].ratio)
     0.8
     """
-    rows = absolute(problem.factorization.sample_rows_of_V) @ problem.steps
+    rows = against_steps(absolute(problem.factorization.sample_rows_of_V), problem)
     return Evaluation(maximum(absolute(own_errors(problem, result))), maximum(rows) / 2)

@@ -1,4 +1,25 @@
-r"""`pivot-bound`: each pivot from norms and singular values of X (arXiv 2508.04853, Lemma B.1)."""
+r"""`pivot-bound`: each pivot from norms and singular values of X
+
+**Hypotheses.** Any $X$, $\lambda \ge 0$ and ordering. $\sigma^{(j)}$ is the smallest of the $\min(m, N-j)$ singular values of $X_{>j}$.
+Where $\lambda = \sigma^{(j)} = 0$ the fraction is read as 1.
+
+**Proof.** Let $A = X_{>j}$. The pivot is the distance of $\hat X_j$ from the span of the later columns of $\hat X$, whose lower blocks
+are $\sqrt\lambda$ times unit vectors, so
+$$d_j^2 = \min_c\|\hat X_j - \hat X_{>j}c\|^2 = \lambda + \min_c\big(\|X_j - Ac\|^2 + \lambda\|c\|^2\big).$$
+The choice $c = 0$ gives $d_j^2 \le \lambda + \|X_j\|^2$: the second case, true for every $j$. Now let $m \le N-j$ and let
+$a_1, \dots, a_m$ be an orthonormal basis of left singular vectors of $A$ with singular values
+$\sigma_1 \ge \dots \ge \sigma_m = \sigma^{(j)}$. For $\lambda > 0$ the inner minimum is that of ridge regression,
+$\lambda X_j^\top(AA^\top + \lambda I)^{-1}X_j = \sum_{i\le m}\frac{\lambda}{\sigma_i^2+\lambda}\langle a_i, X_j\rangle^2$, at most
+$\frac{\lambda}{(\sigma^{(j)})^2+\lambda}\|X_j\|^2$ since no fraction exceeds the last. For $\lambda = 0 < \sigma^{(j)}$ the columns of
+$A$ span $\mathbb R^m$ and the minimum is 0, as the fraction says; for $\lambda = \sigma^{(j)} = 0$ use $c = 0$. ∎
+
+**Lineage.** Lemma B.1 of arXiv 2508.04853; the middle step is the textbook formula of ridge regression.
+
+**Sharp.** Equality at $m = 1$ for every $j$ (there is one singular value); in general where $X_j$ is a multiple of a left singular vector
+of $X_{>j}$ that belongs to $\sigma^{(j)}$. The second case is attained where $X_j$ is orthogonal to the later columns.
+
+**Reduces to.** $d_j^2 \le \lambda + \|X_j\|^2$ at $m > N-j$; $d_j^2 = 0$ at $\lambda = 0$ where the later columns have full row rank.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +27,7 @@ import numpy as np
 
 from ..arithmetic import is_exact, smallest_eigenvalue
 from ..claim import Evaluation, Kind, Origin, claim
+from ..hypotheses import few_tails
 from ..tolerance import EPS
 
 
@@ -19,6 +41,7 @@ from ..tolerance import EPS
     unit="squared calibration entry",
     algorithms=("optq", "qronos"),
     rounding=None,
+    hypotheses=(few_tails,),
     about_neurons=False,
 )
 def pivot_bound(problem, result) -> Evaluation:

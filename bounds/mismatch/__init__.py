@@ -1,1 +1,1 @@
-"""Mismatched inputs: Qronos (THEORY, section 5)."""
+"""Mismatched inputs: Qronos; `introduction.md` opens the chapter of the book."""

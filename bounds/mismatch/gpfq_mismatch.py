@@ -1,4 +1,25 @@
-r"""`gpfq-mismatch`: path following keeps the part of the mismatch that its own path does not absorb (ours)."""
+r"""`gpfq-mismatch`: path following keeps the part of the mismatch that its own path does not absorb
+
+**Hypotheses.** GPFQ with any two calibration matrices, zero columns included; nearest rounding, no saturated step; any ordering and
+steps. $u$ is what GPFQ returns when nothing is rounded.
+
+**Proof.** Let $P_t^\perp$ project orthogonally to $\tilde X_t$ ($P_t^\perp = I$ for a zero column, where $z_t = w_t$). Since
+$z_t\tilde X_t$ is the projection of $r_{t-1} + w_tX_t$ on $\tilde X_t$,
+$$r_t = r_{t-1} + w_tX_t - q_t\tilde X_t = P_t^\perp(r_{t-1} + w_tX_t) + e_t\tilde X_t.$$
+This is linear in $w$ and $e$: $r_t = a_t + b_t$ with $a_t = P_t^\perp(a_{t-1} + w_tX_t)$ and $b_t = P_t^\perp b_{t-1} + e_t\tilde X_t$,
+both from 0. The first is the run without rounding, so $a_N = Xw - \tilde Xu$. In the second the two parts are orthogonal:
+$\|b_t\|^2 = \|P_t^\perp b_{t-1}\|^2 + e_t^2\|\tilde X_t\|^2 \le \|b_{t-1}\|^2 + \frac14\delta_t^2\|\tilde X_t\|^2$. At the end $a_N$ and
+$P_N^\perp b_{N-1}$ are both orthogonal to $\tilde X_N$, so $\|r_N\|^2 = \|a_N + P_N^\perp b_{N-1}\|^2 + e_N^2\|\tilde X_N\|^2 \le
+(\|a_N\| + \|b_{N-1}\|)^2 + \frac14\delta_N^2\|\tilde X_N\|^2$, and $r_N = Xw - \tilde Xq$. ∎
+
+**Lineage.** This project: no source found for it. GPFQ with two matrices is Lybrand and Saab's (arXiv 2010.15979); the splitting is the
+one of `gpfq-l2`.
+
+**Sharp.** At $N = 1$ with $X = \tilde X$, where it is $\frac14\delta^2\|X\|^2$ at a tie. $\|Xw - \tilde Xu\|$ is at least the least part
+of the mismatch that any weights leave, which is what Qronos keeps at $\lambda = 0$ (`qronos-l2`).
+
+**Reduces to.** `gpfq-l2` where $\tilde X = X$: then nothing is left without rounding, $u = w$.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +36,7 @@ from ..measure import deployed_errors, squares
     statement=r"$\|Xw-\tilde Xq\|^2 \le \big(\|Xw-\tilde Xu\| + \frac12(\sum_{t<N}\delta_t^2\|\tilde X_t\|^2)^{1/2}\big)^2 + "
     r"\frac14\delta_N^2\|\tilde X_N\|^2$ for GPFQ, with $u$ what it returns when nothing is rounded",
     origin=Origin.OURS,
-    source="THEORY, section 5",
+    source="this project, bounds/THEORY.md#gpfq-mismatch",
     kind=Kind.UPPER,
     unit="squared output error",
     algorithms=("gpfq",),
@@ -24,12 +45,8 @@ from ..measure import deployed_errors, squares
 def gpfq_mismatch(problem, result) -> Evaluation:
     r"""The error of the deployed layer below what the unrounded path leaves plus all roundings, upper bound, deterministic.
 
-    Setting: nearest rounding, no saturated step, any two calibration matrices, zero columns included. With :math:`P_t^\perp` the
-    projection orthogonal to :math:`\tilde X_t`, the running error is :math:`r_t = P_t^\perp(r_{t-1} + w_tX_t) + e_t\tilde X_t`. It is
-    linear in w and e: :math:`r_t = a_t + b_t` with :math:`a_t = P_t^\perp(a_{t-1} + w_tX_t)`, the path without rounding, and
-    :math:`\|b_t\|^2 = \|P_t^\perp b_{t-1}\|^2 + e_t^2\|\tilde X_t\|^2 \le \frac14\sum_{s\le t}\delta_s^2\|\tilde X_s\|^2`. The last
-    rounding is orthogonal to the rest, which is the statement, with :math:`a_N = Xw - \tilde Xu`. It is `gpfq-l2` where the mismatch
-    is zero (u = w). Qronos keeps no more of the mismatch: its least part over all weights in place of that at u (`qronos-l2`).
+    Setting: nearest rounding, no saturated step, any two calibration matrices, zero columns included. The path without rounding leaves
+    :math:`Xw - \tilde Xu`. Qronos keeps no more of the mismatch: its least part over all weights in place of that at u (`qronos-l2`).
 
     Origin: ours. Arguments: problem and result of GPFQ. Returns: (K,), squared units of the outputs. Errors: none of its own.
 

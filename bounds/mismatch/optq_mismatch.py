@@ -1,4 +1,18 @@
-r"""`optq-mismatch`: OPTQ on the deployed inputs alone pays for the whole mismatch (arXiv 2508.04853)."""
+r"""`optq-mismatch`: OPTQ on the deployed inputs alone pays for the whole mismatch
+
+**Hypotheses.** OPTQ calibrated on $\tilde X$ (target $\hat{\tilde X}w$), nearest rounding, no saturated step; any $\lambda \ge 0$,
+ordering and steps; pivots of $\hat{\tilde X}$.
+
+**Proof.** $\hat Xw - \hat{\tilde X}q = \Delta w + \hat{\tilde X}(w-q)$. The triangle inequality, and `optq-l2` on $\tilde X$ for the
+second part. ∎
+
+**Lineage.** arXiv 2508.04853, where Qronos is compared with it: Qronos keeps only $P_\perp\Delta w$ of the mismatch.
+
+**Sharp.** Where $\Delta w$ and $\hat{\tilde X}(w-q)$ point the same way: $N = m = 1$, $\lambda = 0$, $\delta = 1$, $\tilde X = 1$,
+$X = 1+a$ with $a > 0$, $w \to \frac12$ from below.
+
+**Reduces to.** `optq-l2` (its root) where $\tilde X = X$.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,21 @@
-r"""`qronos-identity`: Qronos' error is the unexplained mismatch plus the pivots against the rounding errors (arXiv 2508.04853)."""
+r"""`qronos-identity`: Qronos' error is the unexplained mismatch plus the pivots against the rounding errors
+
+**Hypotheses.** Any $X$, $\tilde X$, $\lambda \ge 0$, ordering, alphabet (saturated or not) and rounding rule, both forms; pivots and
+$v_j$ are those of $\hat{\tilde X}$.
+
+**Proof.** With $u = w + \hat{\tilde X}^+\Delta w$, $\hat{\tilde X}u = \hat{\tilde X}w + P\Delta w$, so
+$\hat Xw - \hat{\tilde X}q = \Delta w - P\Delta w + \hat{\tilde X}(u-q) = P_\perp\Delta w + VL(u-q)$. By `qronos-equivalence`
+$L(u-q) = (u_1-q_1, e_2, \dots, e_N)$, and $= e$ with $e_1 = u_1-q_1$ in the projected form. So
+$$\hat Xw - \hat{\tilde X}q = P_\perp\Delta w + (u_1-q_1)v_1 + \sum_{j\ge2}e_jv_j.$$
+The $v_j$ are orthogonal and lie in the range of $\hat{\tilde X}$, to which $P_\perp\Delta w$ is orthogonal: take squared norms. The
+upper rows of the left side are $Xw - \tilde Xq$, the lower ones $\sqrt\lambda(w-q)$. ∎
+
+**Lineage.** arXiv 2508.04853. For dependent columns, where $u$ is the minimum-norm change, it is written out here.
+
+**Sharp.** An identity.
+
+**Reduces to.** `optq-identity` where $\tilde X = X$: then $\Delta w = 0$ and $u = w$.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,17 @@
-r"""`qronos-l2`: the 2-norm error bound of Qronos (arXiv 2508.04853)."""
+r"""`qronos-l2`: the 2-norm error bound of Qronos
+
+**Hypotheses.** Nearest rounding, no saturated step; any $X$, $\tilde X$, $\lambda \ge 0$, ordering and steps; both forms.
+
+**Proof.** In `qronos-identity` $|e_j| \le \delta_j/2$. In the projected form $u_1$ is rounded, so $|u_1-q_1| \le \delta_1/2$ too; in the
+alternating form $z_1$ is, so $|u_1-q_1| \le |u_1-z_1| + \delta_1/2$. ∎
+
+**Lineage.** arXiv 2508.04853.
+
+**Sharp.** Where $\tilde X = X$, by `optq-l2-tight`; and for every $X$, $\tilde X$ in the projected form, by the same weights with $u$ in
+place of $w$ where $w \mapsto u$ is onto. The first term is a part of the error whatever $q$ is: no weights remove $P_\perp\Delta w$.
+
+**Reduces to.** `optq-l2` where $\tilde X = X$.
+"""
 
 from __future__ import annotations
 

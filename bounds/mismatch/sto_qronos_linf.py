@@ -1,4 +1,22 @@
-r"""`sto-qronos-linf`: the infinity-norm bound of stochastic Qronos (arXiv 2508.04853, and ours row-wise)."""
+r"""`sto-qronos-linf`: the infinity-norm bound of stochastic Qronos
+
+**Hypotheses.** Both forms of Qronos with stochastic rounding, any steps, $0 < p < 1$; any $X$, $\tilde X$, $\lambda \ge 0$ and ordering.
+One neuron. On a finite alphabet the statement is about runs in which no step saturates ([finite alphabets](#finite-alphabets)). With a
+step per feature the first level takes $\max_j\delta_jd_j$.
+
+**Proof.** In the alternating form $u_1 - q_1 = (u_1-z_1) + e_1$, so `qronos-identity` reads
+$\hat Xw - \hat{\tilde X}q = P_\perp\Delta w + (u_1-z_1)v_1 + Ve$; in the projected form $z_1 = u_1$. The first two parts do not depend
+on the draws. Given the draws before step $j$, $e_j$ has mean zero on two points $\delta_j$ apart, at the first step too. So $Ve$ is what
+`sto-optq-linf` and `sto-optq-linf-rowwise` bound: with probability at least $1-p$ its sample rows are at most $\alpha_p$ (for the first
+level, $V\mathrm{diag}(\delta^2)V^\top \preceq \max_j\delta_j^2d_j^2\,I$ since the $v_j$ are orthogonal). The triangle inequality in each
+sample row. ∎
+
+**Lineage.** arXiv 2508.04853, with the level of `sto-optq-linf`; the row-wise level is this project's.
+
+**Sharp.** As the levels are. The part that does not depend on the draws is the mean of the error, exactly.
+
+**Reduces to.** `sto-optq-linf` and `sto-optq-linf-rowwise` where $\tilde X = X$.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,26 @@
-r"""`target-family`: every target between OPTQ's and Qronos', and why Qronos' has the smallest bound (ours)."""
+r"""`target-family`: every target between OPTQ's and Qronos', and why Qronos' has the smallest bound
+
+**Hypotheses.** OPTQ on $\tilde X$ with target $u_\alpha = w + \alpha\hat{\tilde X}^+\Delta w$ for any real $\alpha$; nearest rounding on
+an infinite alphabet; any $X$, $\tilde X$, $\lambda \ge 0$, ordering and steps.
+
+**Proof.** $\hat{\tilde X}u_\alpha = \hat{\tilde X}w + \alpha P\Delta w$ and $\hat{\tilde X}(u_\alpha-q) = Ve$ (`feedback-form`), so
+$$\hat Xw - \hat{\tilde X}q = \Delta w - \alpha P\Delta w + \hat{\tilde X}(u_\alpha-q)
+= P_\perp\Delta w + \big((1-\alpha)P\Delta w + Ve\big).$$
+The bracket lies in the range of $\hat{\tilde X}$, orthogonal to the first part, and its norm is at most
+$|1-\alpha|\|P\Delta w\| + \|Ve\|$ with $\|Ve\|^2 = \sum_jd_j^2e_j^2 \le \frac14\sum_j\delta_j^2d_j^2$. Only $|1-\alpha|$ depends on
+$\alpha$. ∎
+
+**Lineage.** This project: the family and its bound; no source found for the bound. Its members are OPTQ ($\alpha = 0$), projected Qronos
+($\alpha = 1$; remark 5.2 of arXiv 2508.04853), and the partial corrections of QEP (arXiv 2504.09629) and CoreQ (arXiv 2602.05902, which
+chooses $\alpha$ from a geometric decomposition of the mismatch).
+
+**Sharp.** At $\alpha = 1$ as `qronos-l2` is. It is the *bound* that is smallest there: single errors can be smaller elsewhere, and on
+other inputs than those of the calibration a partial correction can be the better choice.
+
+**Reduces to.** At $\alpha = 0$ it is never above `optq-mismatch`, squared:
+$\big(\|P_\perp\Delta w\|^2 + (\|P\Delta w\| + b)^2\big)^{1/2} \le \|\Delta w\| + b$ is the triangle inequality in the plane. At
+$\alpha = 1$ it is `qronos-l2`, projected.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +39,9 @@ TARGETS = (0.5, 1.0, 1.5)  # alpha, beside the 0 of the result itself
     id="target-family",
     statement=r"$\|\hat Xw-\hat{\tilde X}q\|^2 \le \|P_\perp\Delta w\|^2 + (|1-\alpha|\|P\Delta w\| + "
     r"\frac12(\sum_j\delta_j^2d_j^2)^{1/2})^2$ "
-    r"for OPTQ on $\tilde X$ with target $w + \alpha\tilde X^+\Delta w$; the bound is smallest at $\alpha = 1$",
+    r"for OPTQ on $\tilde X$ with target $w + \alpha\hat{\tilde X}^+\Delta w$; the bound is smallest at $\alpha = 1$",
     origin=Origin.OURS,
-    source="THEORY, section 5",
+    source="this project, bounds/THEORY.md#target-family",
     kind=Kind.UPPER,
     unit="squared output error",
     hypotheses=(mismatched_inputs, infinite_alphabet),

@@ -1,1 +1,1 @@
-"""Predictions and optima: not theorems, and labelled so (THEORY, section 7)."""
+"""Predictions: not theorems, and labelled so; `introduction.md` opens the chapter of the book."""

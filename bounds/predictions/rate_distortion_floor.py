@@ -1,4 +1,23 @@
-r"""`rate-distortion-floor`: what steps inversely proportional to the pivots attain (a prediction, no theorem)."""
+r"""`rate-distortion-floor`: what steps inversely proportional to the pivots attain
+
+**Hypotheses.** As in `predicted-error`, with $H \succ 0$. $\delta$ is the geometric mean of the $\delta_j$; 0.255 bit is for independent
+Gaussian weights, at high rate, with codes counted by their entropy.
+
+**Proof.** None, this is a prediction: a missed one is no violation, and *holds* means within a factor of two. Where it comes from: by
+AM–GM and $\prod_jd_j^2 = \det H$ (`order-floor`), the prediction $\frac1{12}\sum_j\delta_j^2d_j^2$ is at least
+$\frac N{12}(\prod_j\delta_j^2d_j^2)^{1/N} = \frac{\delta^2}{12}N(\det H)^{1/N}$, with equality exactly where all $\delta_jd_j$ are
+equal. A uniform scalar quantizer of step $\delta_j$ has about $h - \log_2\delta_j$ bits of entropy, $h$ the differential entropy of a
+weight. For Gaussian weights Shannon's limit at the same mean rate is, at high rate, smaller in distortion by the factor
+$\frac{2\pi e}{12}$, and $\frac12\log_2\frac{2\pi e}{12} = 0.2546$.
+
+**Lineage.** Classical: reverse waterfilling, and the high-rate loss of scalar quantizers (Gish and Pierce 1968). For OPTQ it is
+*WaterSIC*: arXiv 2601.17187, arXiv 2603.04956 and arXiv 2605.13768.
+
+**Sharp.** Met where $\delta_j \propto 1/d_j$; exceeded by every other choice of the same geometric mean, by the ratio of the arithmetic
+to the geometric mean of the $\delta_j^2d_j^2$.
+
+**Reduces to.** `predicted-error` at one step where all pivots are equal.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +47,7 @@ def inverse_pivot_problem(rng: np.random.Generator):
     r"$\mathbb E\|\hat X(w-q)\|^2 \approx \frac{\delta^2}{12}N(\det H)^{1/N}$, "
     r"0.255 bit from the information-theoretic limit",
     origin=Origin.CLASSICAL,
-    source="arXiv 2601.17187, arXiv 2605.13768",
+    source="WaterSIC, arXiv 2601.17187, arXiv 2603.04956, arXiv 2605.13768",
     kind=Kind.PREDICTION,
     unit="squared output error",
     hypotheses=(unsaturated, positive_definite, many_neurons, fine_steps),

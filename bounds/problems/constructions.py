@@ -1,4 +1,4 @@
-"""The adversarial constructions of THEORY section 6, as problems."""
+"""The adversarial constructions (bounds/THEORY.md#adversarial-constructions), as problems."""
 
 from __future__ import annotations
 

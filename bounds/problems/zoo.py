@@ -1,6 +1,6 @@
 """The named zoo of synthetic calibration matrices: one function per kind, each (samples m, features N, rng) -> X (m, N).
 
-Entries have unit variance up to the kind's own scales. THEORY names the kinds; sweeps, tests and documents use these. Every
+Entries have unit variance up to the kind's own scales. Sweeps, tests and documents use these kinds by name. Every
 kind carries tags, which say what is hard or easy about it; `size_tag` says the same of the sizes, which any kind may have.
 """
 

@@ -1,1 +1,1 @@
-"""Stochastic rounding (THEORY, section 4)."""
+"""Stochastic rounding; `introduction.md` has the lemmas and opens the chapter of the book."""

@@ -1,4 +1,22 @@
-r"""`sto-optq-convex-order`: the error of stochastic OPTQ is dominated by a Gaussian (arXiv 2508.04853)."""
+r"""`sto-optq-convex-order`: the error of stochastic OPTQ is dominated by a Gaussian
+
+**Hypotheses.** Stochastic rounding on an infinite alphabet; any $X$, $\lambda \ge 0$ and ordering. With a step per feature,
+$\delta^2\Sigma$ stands for $V\mathrm{diag}(\delta^2)V^\top$. *Convex order*, its symbol and its lemmas are in [the tools of this
+chapter](#convex-order).
+
+**Proof.** $\hat X(w-q) = \sum_je_jv_j$ (`optq-identity`), where the $v_j$ do not depend on the draws. Given the draws before step $j$,
+$e_j$ has mean zero and $|e_j| \le \delta_j$, so by the lemma for bounded variables $e_j \prec_{cx} N(0, \frac\pi2\delta_j^2)$, and, by a
+linear map, $e_jv_j \prec_{cx} N(0, \frac\pi2\delta_j^2v_jv_j^\top)$. The lemma on sums adds one step after the other: the sum is
+dominated by a Gaussian with covariance $\frac\pi2\sum_j\delta_j^2v_jv_j^\top = \frac\pi2V\mathrm{diag}(\delta^2)V^\top$. ∎
+
+**Lineage.** arXiv 2508.04853; the technique is that of SPFQ (arXiv 2309.10975). Its lemmas are proved anew in the introduction to this
+chapter.
+
+**Sharp.** Not: the variance can be divided by four, and by no more (`sto-optq-convex-order-sharp`), because $|e_j| \le \delta_j$ does
+not use that the two values of $e_j$ are only $\delta_j$ apart.
+
+**Reduces to.** One Gaussian variable of variance $\frac\pi2\delta^2d_1^2$ along $\hat X_1$ at $N = 1$.
+"""
 
 from __future__ import annotations
 

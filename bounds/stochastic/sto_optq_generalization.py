@@ -1,4 +1,20 @@
-r"""`sto-optq-generalization`: the mean squared error of stochastic OPTQ on any test distribution (ours)."""
+r"""`sto-optq-generalization`: the mean squared error of stochastic OPTQ on any test distribution
+
+**Hypotheses.** Stochastic rounding on an infinite alphabet; any steps, $X$, $\lambda \ge 0$ and ordering; a test input $x$, independent
+of the draws, with second moment $S = \mathbb E xx^\top$ (finite, otherwise arbitrary: its distribution need not be that of the
+calibration inputs).
+
+**Proof.** $w - q = Me$ (`feedback-form`), so given the draws $\mathbb E_x(x^\top(w-q))^2 = e^\top M^\top SMe$. The $e_j$ are
+uncorrelated (`sto-optq-l2`), so the mean over the draws keeps the diagonal only, $\sum_j\mathbb E[e_j^2](M^\top SM)_{jj}$; and
+$\mathbb E e_j^2 \le \frac14\delta_j^2$, $(M^\top SM)_{jj} \ge 0$. ∎
+
+**Lineage.** This project: the setting is that of George and Saab (arXiv 2609.31560), no source found for this identity. The second
+moments of $e$ are those of QuIP's analysis.
+
+**Sharp.** The first part is an identity. The second is attained where every $z_j$ is halfway between grid points.
+
+**Reduces to.** `sto-optq-l2` with $S = X^\top X$ (undamped) and $S = H$ (damped).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +29,7 @@ from ..measure import squares
     statement=r"$\mathbb E(x^\top(w-q))^2 = \sum_j\mathbb E[e_j^2](M^\top SM)_{jj} \le \frac14\sum_j\delta_j^2(M^\top SM)_{jj}$ for test "
     r"inputs with second moment $S$",
     origin=Origin.OURS,
-    source="THEORY, section 4",
+    source="this project, bounds/THEORY.md#sto-optq-generalization",
     kind=Kind.EXPECTATION,
     unit="squared output error per sample",
     rounding="stochastic",

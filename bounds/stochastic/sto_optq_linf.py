@@ -1,4 +1,22 @@
-r"""`sto-optq-linf`: the infinity-norm bound of stochastic OPTQ (arXiv 2508.04853)."""
+r"""`sto-optq-linf`: the infinity-norm bound of stochastic OPTQ
+
+**Hypotheses.** Stochastic rounding, one step $\delta$ per neuron, $0 < p < 1$; any $X$, $\lambda \ge 0$ and ordering. One neuron: $p/K$
+in place of $p$ for all $K$. On a finite alphabet the statement is about runs in which no step saturates ([finite
+alphabets](#finite-alphabets)). Where $\max_jd_j = 0$ the error and the level are both 0.
+
+**Proof.** By `sto-optq-convex-order` and a linear map, row $i$ of $X(w-q)$ is dominated by $N(0, \frac\pi2\delta^2(VV^\top)_{ii})$. The
+nonzero eigenvalues of $VV^\top$ are those of $V^\top V = D^2$, so $(VV^\top)_{ii} \le \max_jd_j^2$ and every row is dominated by
+$N(0, \sigma^2)$ with $\sigma^2 = \frac\pi2\delta^2\max_jd_j^2$. By [the tail lemma](#convex-order),
+$\Pr[\|X(w-q)\|_\infty > \alpha] \le \sqrt2\,m\,e^{-\alpha^2/(4\sigma^2)}$, which is $p$ at
+$\alpha^2 = 4\sigma^2\log(\sqrt2\,m/p) = 2\pi\delta^2\max_jd_j^2\log(\sqrt2\,m/p)$. ∎
+
+**Lineage.** arXiv 2508.04853, after the same argument for SPFQ (arXiv 2309.10975, here `spfq-linf`).
+
+**Sharp.** Not: `sto-optq-linf-rowwise` is lower by a factor of at least $\sqrt{3\pi} = 3.07$ at $p \le \frac12$.
+
+**Reduces to.** $\delta\max_j\|\hat X_j\|\sqrt{2\pi\log(\sqrt2\,m/p)}$ where columns are orthogonal. Damping raises every pivot, so in
+this bound it buys nothing; it pays in `sto-optq-weights`.
+"""
 
 from __future__ import annotations
 

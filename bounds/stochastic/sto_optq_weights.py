@@ -1,4 +1,18 @@
-r"""`sto-optq-weights`: damping controls how far stochastic OPTQ strays from the weights (arXiv 2508.04853)."""
+r"""`sto-optq-weights`: damping controls how far stochastic OPTQ strays from the weights
+
+**Hypotheses.** $\lambda > 0$, and as in `sto-optq-linf`.
+
+**Proof.** The lower $N$ rows of $\hat X(w-q)$ are $\sqrt\lambda(w-q)$. By `sto-optq-convex-order` each of them, like each sample row in
+`sto-optq-linf`, is dominated by $N(0, \frac\pi2\delta^2\max_jd_j^2)$, so with probability at least $1-p$ all $N$ of them are at most
+$\delta\max_jd_j\sqrt{2\pi\log(\sqrt2\,N/p)}$. Divide by $\sqrt\lambda$. ∎
+
+**Lineage.** arXiv 2508.04853.
+
+**Sharp.** Not, and it says nothing as $\lambda \to 0$; `sto-optq-alphabet` does, from the rows of $M$.
+
+**Reduces to.** $\delta\sqrt{2\pi\log(\sqrt2\,N/p)}$ as $\lambda \to \infty$, where $d_j/\sqrt\lambda \to 1$ and OPTQ becomes stochastic
+rounding, which strays by less than $\delta$.
+"""
 
 from __future__ import annotations
 

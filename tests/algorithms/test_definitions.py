@@ -21,7 +21,7 @@ def dependent_problem(seed, index):
 
 
 def minimum_norm_L(X):
-    """L = M^-1 with M's columns 1_j - X_{>j}^+ X_j (THEORY, section 1): no pivots, no rank hypothesis."""
+    """L = M^-1 with M's columns 1_j - X_{>j}^+ X_j (bounds/THEORY.md#reverse-gram-schmidt): no pivots, no rank hypothesis."""
     N = X.shape[1]
     M = np.eye(N)
     for j in range(N - 1):

@@ -132,6 +132,18 @@ def test_pivots_lie_between_inverse_and_diagonal(draws):
         assert (f.pivots**2 <= np.diag(H) * (1 + allowance)).all()
 
 
+@pytest.mark.parametrize("spread", [0.0, 3.0, 7.0])
+@pytest.mark.parametrize("ordering", ["natural", "decreasing-norm"])
+def test_the_condition_of_many_features_is_right_to_one_percent(spread, ordering):
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((400, 300)) * np.logspace(0, -spread, 300)[rng.permutation(300)]
+    X[:, 7] = 0
+    f = factorize(X, "mean-diagonal:1e-12", ordering)
+    live = f.singular_values[:299]
+    assert f.condition == pytest.approx(live[0] / live[-1], rel=0.01)
+    assert f.condition == factorize(X, "mean-diagonal:1e-12", ordering).condition
+
+
 def test_singular_values_and_condition(draws):
     for problem in draws.problems(200, seed=66):
         f = factorize(problem.X, problem.damping, problem.ordering)

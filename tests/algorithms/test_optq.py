@@ -120,7 +120,7 @@ def test_feedback_of_the_error_gives_the_rounding_error(draws):
 
 
 def test_every_grid_point_is_reached_from_weights_built_for_it(draws):
-    """w = step k + M e with |e| below half a step is rounded to k with the errors e (THEORY, `optq-l2-tight`)."""
+    """w = step k + M e with |e| below half a step is rounded to k with the errors e (claim `optq-l2-tight`)."""
     for index, problem in enumerate(draws.problems(200, seed=21, degenerate=False)):
         rng = np.random.default_rng([21, index])
         f = factorize(problem.X, problem.damping, problem.ordering)

@@ -94,7 +94,7 @@ def test_the_rounding_errors_are_those_of_the_running_error(draws):
 
 
 def test_error_bound_without_mismatch(draws):
-    """||X(w - q)|| <= (step / 2) ||X||_F: each feature adds at most its own rounding (THEORY, `gpfq-l2`)."""
+    """||X(w - q)|| <= (step / 2) ||X||_F: each feature adds at most its own rounding (claim `gpfq-l2`)."""
     nearly_attained = 0.0
     for problem in draws.problems(300, seed=204, degenerate=False):
         result = gpfq(problem.X, problem.W, Grid(0.5), ordering=problem.ordering)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.linalg
 from provable_ptq.algorithms import Grid, RankDeficientError, factorize, optq, qronos, round_to_nearest
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
 from provable_ptq.bounds.certificate import departures
@@ -25,10 +26,29 @@ def one(problem, name, **options):
 # --- outcomes ------------------------------------------------------------------------------------------------------
 
 
-def test_every_claim_gets_a_verdict_in_registry_order():
+def test_every_claim_about_the_problem_gets_a_verdict_in_registry_order():
     verdicts = check(layer())
-    assert list(verdicts) == list(claims())
+    assert list(verdicts) == [name for name, made in claims().items() if not made.fixed]
+    assert not {"adversarial-growth", "finite-grid-counterexample"} & verdicts.keys()
+    assert check_exact(layer(N=3)).verdicts.keys() == verdicts.keys()
     assert {verdict.outcome for verdict in verdicts.values()} == {Outcome.HOLDS, Outcome.NOT_APPLICABLE}
+
+
+@pytest.mark.parametrize("m", [640, 200])
+def test_a_whole_check_of_a_layer_decomposes_nothing(m, monkeypatch):
+    """No singular values and no eigenvalues of a layer's matrix: they would cost more than all claims together."""
+
+    def refuse(*_, **__):
+        raise AssertionError("a decomposition")
+
+    for module in (np.linalg, scipy.linalg):
+        for name in ("svd", "svdvals", "eigh", "eigvalsh", "eigvals", "eig"):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, refuse)
+    verdicts = check(layer(K=20, m=m, N=320, damping="mean-diagonal:0.01"))
+    assert {verdict.outcome for verdict in verdicts.values()} == {Outcome.HOLDS, Outcome.NOT_APPLICABLE}
+    assert verdicts["order-floor"].outcome is verdicts["optq-l2-tight"].outcome is Outcome.HOLDS
+    assert (verdicts["pivot-bound"].outcome is Outcome.HOLDS) == (m >= 320)
 
 
 def test_a_bound_that_holds_shows_both_sides():

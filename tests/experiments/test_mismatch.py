@@ -118,7 +118,7 @@ def perceptron(seed=0):
 
 
 def by_hand(network, X, bits, activation_bits):
-    """What each layer is given, one layer after the other in numpy, by THEORY's words."""
+    """What each layer is given, one layer after the other in numpy, by the words of bounds/THEORY.md#algorithms."""
     given = []
     for layer in (part for part in network if isinstance(part, torch.nn.Linear)):
         if activation_bits:

@@ -14,7 +14,7 @@ ETA = 0.3
 
 
 def run_row(features, rounding):
-    """A real run of the construction, with what section 6 of the theory says of nearest and the claims say of stochastic rounding."""
+    """A real run of the construction, with what the claims say of nearest and of stochastic rounding."""
     problem = growth_problem(features, ETA, rounding, 5)
     if rounding == "nearest":
         level, code_level = ETA * np.sqrt(features), np.rint(ETA * features)
