@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup reproduce quick test lint check benchmark clean
+.PHONY: setup reproduce update quick test lint check benchmark clean
 
 setup: $(VENV)/installed
 
@@ -13,8 +13,12 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[calibration,transformer,cluster,dev]"
 	touch $@
 
+# Beside the shipped results, in out/paper, and compared with them; `update` replaces them.
 reproduce: setup
 	$(BIN)/provable-ptq reproduce
+
+update: setup
+	$(BIN)/provable-ptq reproduce --update
 
 quick: setup
 	$(BIN)/provable-ptq reproduce --quick

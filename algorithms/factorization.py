@@ -373,7 +373,8 @@ def factorize(X: np.ndarray, damping: float | str = 0.0, ordering: str | np.ndar
 
     Arguments:
         X: calibration matrix (m, N), one row per sample, one column per feature.
-        damping: absolute damping >= 0, or a rule: "none", "mean-diagonal:0.01", "spectral:1e-6", "george-saab".
+        damping: absolute damping >= 0, or a rule: "none", "mean-diagonal:0.01" (of live features), "mean-diagonal-all:0.01" (of all
+            features, dead ones counted as 1, as GPTQ libraries do; see `resolve_damping`), "spectral:1e-6", "george-saab".
         ordering: "natural", "decreasing-norm", "increasing-norm", "min-pivot", "random:SEED", or a permutation (N,).
         dtype: precision of the computation; everything verified is "float64".
 

@@ -17,10 +17,12 @@ from tqdm import tqdm
 from ..algorithms.arguments import InvalidArgumentError, reject
 from .attack_command import attack_claim
 from .calibrations_command import list_calibrations
+from .compare_command import compare_tables
 from .explain_command import explain_claim
 from .extreme_command import check_extreme
 from .progress import StoppedError
 from .replay_command import replay_file
+from .reproduce_command import reproduce_study
 
 if TYPE_CHECKING:
     from .runner import Failure, Summary
@@ -31,8 +33,10 @@ app = typer.Typer(help="Proves, measures and shows how good post-training quanti
 
 app.command("attack")(attack_claim)
 app.command("calibrations")(list_calibrations)
+app.command("compare")(compare_tables)
 app.command("explain")(explain_claim)
 app.command("replay")(replay_file)
+app.command("reproduce")(reproduce_study)
 
 
 def _processes(workers: int) -> int:
@@ -140,31 +144,6 @@ def report(study: StudyName, output: Output = Path("out"), sweep: OfSweep = None
     table, pictures = _written(output, name, study, sweep), _figures(output / name)
     typer.echo(write_report(table, pictures, output / name / "paper_results.md", _drawn(pictures)))
     raise typer.Exit(max(_failures(_failed_rows(table)), _violations(table)))
-
-
-@app.command()
-def reproduce(
-    output: Annotated[Path, typer.Option(help="Checkout whose table, figures and paper_results.md are written.")] = Path(),
-    workers: Workers = -1,
-    quick: Annotated[bool, typer.Option("--quick", help="The small study `quick` instead; everything stays in out/quick.")] = False,
-) -> None:
-    """Run the shipped study, draw its figures and write paper_results.md. The same command resumes."""
-    from ..figures.render import render
-    from .report import write_report
-    from .runner import run_study
-    from .study import read_study
-
-    study, out = read_study("quick" if quick else "paper"), output / "out"
-    if quick:
-        table, pictures, results = _table(out / "quick", study.name), _figures(out / "quick"), out / "quick" / "paper_results.md"
-    else:
-        table, pictures = _table(output / "experiments" / "results", study.name), output / "figures" / "rendered"
-        results = output / "paper_results.md"
-    done = run_study(study, table, workers, store=out / "quick" / "store" if quick else out / "store")
-    drawn = render(table, pictures, sys.stderr.isatty())
-    written = write_report(table, pictures, results, _drawn(pictures))
-    _tell(done, f"in {table}, {len(drawn.paths)} files in {pictures}, report in {written}")
-    raise typer.Exit(_failures(done.failures) or _violations(table))
 
 
 @app.command()

@@ -104,7 +104,7 @@ def reproduced(tmp_path, monkeypatch):
         shutil.copyfile(table, checkout / TABLE)
         monkeypatch.setattr(runner, "run_study", lambda study, table, *rest, **options: runner.Summary(Path(table), 0, 0, 0, ()))
         monkeypatch.setattr(render, "render", lambda table, folder, *rest, **options: render.Rendered([], []))
-        monkeypatch.setattr("sys.argv", ["provable-ptq", "reproduce", "--output", str(checkout)])
+        monkeypatch.setattr("sys.argv", ["provable-ptq", "reproduce", "--update", "--output", str(checkout)])
         with pytest.raises(SystemExit) as ended:
             cli.main()
         assert ended.value.code == 0

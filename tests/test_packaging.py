@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 ROOMS = ("algorithms", "bounds", "experiments", "figures")  # each may import itself and those before it
 DATA = ("bounds/THEORY.md", "experiments/studies/*.toml", "experiments/studies/attacks/*/*.npz", "experiments/calibration/*.npz")
-COMMAND_LINE = Path("experiments/cli.py")  # the one module that ties all rooms together
+COMMAND_LINE = (Path("experiments/cli.py"), Path("experiments/reproduce_command.py"))  # what ties all rooms together
 STANDARD_METADATA = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt", "licenses/LICENSE"}
 
 
@@ -132,7 +132,7 @@ def test_citation_names_the_version_of_the_package(root):
 
 def forbidden_imports(file, source):
     """Imports of a module that break the rule, as text; `file` is its path in the tree."""
-    allowed = ROOMS if file == COMMAND_LINE else ROOMS[: ROOMS.index(file.parts[0]) + 1]
+    allowed = ROOMS if file in COMMAND_LINE else ROOMS[: ROOMS.index(file.parts[0]) + 1]
     package = ("provable_ptq", *file.parent.parts)
     found = []
     for node in ast.walk(ast.parse(source)):

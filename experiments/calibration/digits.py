@@ -92,8 +92,8 @@ def digits_layer(name: str = "hidden2", weights: Path | str = SHIPPED_WEIGHTS, m
     network = digits_network(trained)
     X, X_validation = (_layer_inputs(network, name, digits_images(trained, split)[0]) for split in DIGITS_SPLITS)
     W = linear_weights(network, name)
-    X_quantized = None if mismatch is None else _deployed_inputs(trained, name, mismatch)
-    return LayerData(name, X, X_validation, W, {Path(weights).name: trained.sha256}, X_quantized)
+    deployed = {} if mismatch is None else _deployed_inputs(trained, name, mismatch)
+    return LayerData(name, X, X_validation, W, {Path(weights).name: trained.sha256}, **deployed)
 
 
 def digits_accuracy(split: str = "held-out", weights: Path | str = SHIPPED_WEIGHTS) -> float:
@@ -166,14 +166,14 @@ def all_images() -> tuple[np.ndarray, np.ndarray]:
     return images / _BRIGHTEST, labels
 
 
-def _deployed_inputs(trained: TrainedDigits, name: str, mismatch: QuantizedLayers) -> np.ndarray:
-    """What a layer is given on the calibration images once the layers before it are quantized on them."""
+def _deployed_inputs(trained: TrainedDigits, name: str, mismatch: QuantizedLayers) -> dict[str, object]:
+    """What a layer is given on the calibration images once the layers before it are quantized on them, and their codes' hash."""
     import torch
 
     network, images = digits_network(trained), digits_images(trained, "calibration")[0]
     with one_torch_thread():
-        deploy(network, torch.from_numpy(images), DIGITS_LAYERS, [name], mismatch.bits, mismatch.activation_bits)
-    return _layer_inputs(network, name, images)
+        hashes = deploy(network, torch.from_numpy(images), DIGITS_LAYERS, [name], mismatch.bits, mismatch.activation_bits)
+    return {"X_quantized": _layer_inputs(network, name, images), "deployed_codes": hashes[name]}
 
 
 def _layer_inputs(network: torch.nn.Module, name: str, images: np.ndarray) -> np.ndarray:

@@ -29,6 +29,7 @@ class LayerData:
         X_quantized: (m, N), what the layer is given once the network before it is quantized, row by row as `X`; or None.
         rows: sample rows (n, N) of a folded X; None where X holds the samples themselves.
         samples: how many rows X was folded from; None: X holds the samples themselves.
+        deployed_codes: a hash of all codes of the quantized layers before this one, which give it `X_quantized`; "" where there are none.
 
     Raises:
         InvalidArgumentError: an array that is not 2-D and finite, or shapes that do not fit together.
@@ -46,6 +47,7 @@ class LayerData:
     X_quantized: np.ndarray | None = None
     rows: np.ndarray | None = None
     samples: int | None = None
+    deployed_codes: str = ""
 
     def __post_init__(self):
         self._keep("X", as_matrix("X", self.X))

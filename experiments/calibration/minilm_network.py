@@ -72,7 +72,11 @@ def minilm_files() -> dict[str, str]:
 
 
 def minilm_network() -> Bert:
-    """The encoder in float32 and evaluation mode; it takes token ids (sequences, length) without padding."""
+    """The encoder in float64 and evaluation mode; it takes token ids (sequences, length) without padding.
+
+    Its weights are the published float32 numbers. In float32 activations, the last bits of which differ from processor to processor,
+    sequential OPTQ turns last bits into other codes; in float64 every machine deploys the same network.
+    """
     import torch
     from safetensors.torch import load_file
 
@@ -83,7 +87,7 @@ def minilm_network() -> Bert:
         network = Bert(BertSizes(**{field.name: config[field.name] for field in fields(BertSizes)}))
     given = load_file(model_folder() / "model.safetensors")
     network.load_state_dict({name: given[name] for name in network.state_dict()}, assign=True)
-    return network.eval()
+    return network.double().eval()
 
 
 def minilm_weights(layer: str) -> np.ndarray:

@@ -98,7 +98,8 @@ class SweepCell:
     def _axes(self, layer: LayerData) -> dict:
         axes = {name: value for name, value in asdict(self).items() if name not in NOT_COLUMNS}
         N, K = layer.W.shape
-        return axes | {"damping": str(self.damping), "samples": layer.m, "features": N, "neurons": K, "claim": ""}
+        deployed = {"deployed_codes": layer.deployed_codes} if layer.deployed_codes else {}
+        return axes | {"damping": str(self.damping), "samples": layer.m, "features": N, "neurons": K, "claim": ""} | deployed
 
     def _chosen(self, own: list[str]) -> list[Claim]:
         """The claims about this algorithm and rounding, and about the law of a run where runs are drawn, else about the run."""

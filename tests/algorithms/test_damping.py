@@ -119,3 +119,48 @@ def test_qronos_reads_the_rule_from_the_deployed_inputs():
 def test_a_rule_that_overflows_is_refused():
     with pytest.raises(InvalidArgumentError, match=r"damping = 'mean-diagonal:1e308' .*overflow"):
         factorize(10 * np.eye(2), "mean-diagonal:1e308")
+
+
+# --- the rule of GPTQ libraries: all features count, dead ones as 1 ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("factor", [None, 2.0, 1e-3])
+def test_the_mean_over_all_features_counts_dead_ones_as_one_in_units_of_the_librarys_hessian(factor):
+    rule = "mean-diagonal-all:0.01" + (f":{factor}" if factor else "")
+    for X in matrices():
+        H = (factor or 1.0) * X.T @ X  # as the library has it
+        diagonal = np.where(np.diag(H) == 0, 1.0, np.diag(H))
+        expected = 0.01 * diagonal.mean() / (factor or 1.0)
+        for f in (factorize(X, rule), Factorization.from_gram(X.T @ X, rule), Factorization.from_blocks([X[:1], X[1:]], rule)):
+            assert f.damping == pytest.approx(expected, rel=1e-12, abs=0)
+
+
+def test_the_two_means_agree_exactly_where_every_feature_is_alive():
+    dead_seen = 0
+    for X in matrices():
+        live, every = (factorize(X, f"{name}:0.25").damping for name in ("mean-diagonal", "mean-diagonal-all"))
+        dead = int((~X.any(axis=0)).sum())
+        assert every == pytest.approx(live * (1 - dead / X.shape[1]) + 0.25 * dead / X.shape[1], rel=1e-12)
+        dead_seen += dead > 0
+    assert dead_seen > 20
+
+
+def test_with_dead_features_the_rule_of_libraries_does_not_scale_with_X():
+    X = np.diag([1.0, 2.0, 0.0])[:2]
+    values = {scale: factorize(scale * X, "mean-diagonal-all:1").damping / scale**2 for scale in (1.0, 1e-3)}
+    assert values == pytest.approx({1.0: 2.0, 1e-3: (5 + 1e6) / 3})
+    assert factorize(1e-3 * X, "mean-diagonal-all:1:1e6").damping == pytest.approx(2e-6), "a factor that undoes the scale"
+
+
+@pytest.mark.parametrize(("rule", "says"), [
+    ("mean-diagonal-all", "one of the rules"), ("mean-diagonal-all:", "one of the rules"), ("mean-diagonal-all:0.1:", "one of the rules"),
+    ("mean-diagonal-all:0.1:2:3", "one of the rules"), ("mean-diagonal:0.1:2", "one of the rules"),
+    ("mean-diagonal-all:x", "mean-diagonal-all:FRACTION with a number as FRACTION"),
+    ("mean-diagonal-all:0.1:x", "mean-diagonal-all:FRACTION:FACTOR with a number as FRACTION and as FACTOR"),
+    ("mean-diagonal-all:0.1:0", "with a FACTOR > 0"), ("mean-diagonal-all:0.1:-1", "damping factor of mean-diagonal-all = -1.0"),
+    ("mean-diagonal-all:0.1:nan", "damping factor of mean-diagonal-all = nan"), ("mean-diagonal-all:1:5e-324", "overflow"),
+])
+def test_what_is_no_rule_is_refused(rule, says):
+    with pytest.raises(InvalidArgumentError, match="damping") as refused:
+        factorize(np.diag([1.0, 0.0]), rule)
+    assert says in str(refused.value)

@@ -198,3 +198,16 @@ def test_orderings_of_a_folded_matrix_know_its_samples(tmp_path, write_study):
     natural = next(row for row in cell.rows()[0] if row["ordering"] == "natural")
     assert natural["samples"] == 5000
     assert natural["pivot_square_sum"] == pytest.approx(float(factorize(X, "george-saab").pivots_squared.sum()), rel=1e-9)
+
+
+def test_mismatched_rows_say_in_which_network_and_algorithms_share_it(write_study):
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    digits = {f"calibration.a.{size}": None for size in ("samples", "features", "neurons")} | {
+        "calibration.a.kind": '"digits"', "calibration.a.layer": '"output"', "sweep.ordering": '"natural"', "sweep.damping": "0.5",
+        "sweep.mismatch": '["none", "layers:3", "layers:4"]', "sweep.algorithm": '["optq", "qronos", "gpfq"]',
+        "sweep.claims": '["optq-mismatch", "qronos-l2", "gpfq-mismatch"]'}
+    seen = {(row["mismatch"], row.get("deployed_codes")) for row in rows_of(write_study(digits))}
+    assert len(seen) == 3, "one network for each mismatch, whatever the algorithm and the claim"
+    assert ("none", None) in seen
+    assert len({codes for _, codes in seen}) == 3

@@ -1,6 +1,5 @@
 """The command line: one sentence and status 2 for bad input, status 1 for a violation, one JSON document on demand."""
 
-import dataclasses
 import json
 import re
 import subprocess
@@ -11,24 +10,9 @@ from pathlib import Path
 import pytest
 from provable_ptq.bounds import Outcome, Problem, check, claims
 from provable_ptq.bounds.claim import CHAPTERS
-from provable_ptq.experiments import attack_command, cli, study
+from provable_ptq.experiments import attack_command
 from provable_ptq.experiments.cells.sweep import SweepCell
 from provable_ptq.experiments.store import read_table, write_table
-
-
-@pytest.fixture
-def command(monkeypatch, capsys, tmp_path):
-    """Run one command in an empty folder; returns (exit status, standard output, standard error)."""
-
-    def call(*words):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("sys.argv", ["provable-ptq", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 def json_of(text):
@@ -375,29 +359,6 @@ def test_a_bad_shard_is_refused(command, write_study, tmp_path, shard):
     assert (status, out) == (2, "")
     assert err == f"error: shard = {shard!r} is not accepted: NUMBER/PARTS with a number from 1 to the parts, like 2/4\n"
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("words", [(), ("--quick",)])
-def test_reproduce_writes_where_it_says_and_nowhere_else(command, write_study, tmp_path, monkeypatch, words):
-    """`--quick` stays in out/quick: no shipped table, figure or report is touched."""
-    path, named, real = write_study({"sweep.claims": '["optq-l2"]'}), [], study.read_study
-
-    def read_study(name):
-        named.append(name)
-        return dataclasses.replace(real(path), name=name)
-
-    monkeypatch.setattr(study, "read_study", read_study)
-    status, out, err = command("reproduce", "--workers", 1, *words)
-    assert status == 0, err
-    written = {file.relative_to(tmp_path).parts[:2] for file in tmp_path.rglob("*") if file.is_file() and file != path}
-    if words:
-        assert named == ["quick"]
-        assert written == {("out", "quick")}
-        assert {"quick.parquet", "paper_results.md", "store"} <= {file.name for file in (tmp_path / "out" / "quick").iterdir()}
-    else:
-        assert named == ["paper"]
-        assert written - {("figures", "rendered")} == {("out", "store"), ("experiments", "results"), ("paper_results.md",)}
-    assert out.startswith("4 cells in ")
 
 
 def test_merge_and_run_show_their_options():

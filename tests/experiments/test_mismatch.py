@@ -181,6 +181,36 @@ def test_shared_inputs_share_a_factorization_and_change_nothing():
         assert torch.equal(weights, shared.state_dict()[name])
 
 
+def test_the_hash_of_the_codes_before_a_layer_tells_networks_apart():
+    X, names = torch.from_numpy(np.random.default_rng(0).standard_normal((50, 6))), ("0", "2", "4")
+
+    def hashes(change=None, bits=3, wanted=names):
+        network = perceptron()
+        if change is not None:
+            network[change].weight.data[0, 0] += 1.0
+        return deployed.deploy(network, X, names, wanted, bits)
+
+    first = hashes()
+    assert list(first) == list(names)
+    assert first["0"] == ""
+    assert len(set(first.values())) == 3
+    assert first == hashes() == hashes(change=4), "the layer itself and those after it do not count"
+    assert hashes(bits=4)["2"] != first["2"]
+    assert hashes(change=2)["2"] == first["2"]
+    assert hashes(change=2)["4"] != first["4"]
+    assert hashes(wanted=["2"]) == {"2": first["2"]}
+
+
+def test_the_hash_is_of_the_codes_that_the_network_was_given():
+    X, network = np.random.default_rng(0).standard_normal((50, 6)), perceptron()
+    W = network[0].weight.detach().numpy().T.copy()
+    codes = optq(X, W, Grid.for_weights(W, 3), "mean-diagonal:0.01", "decreasing-norm").codes
+    assert deployed.quantize_in_order(network, torch.from_numpy(X), ["0"], 3) == {"0": deployed.codes_sha256(codes)}
+    other = codes.copy()
+    other[3, 2] += 1
+    assert deployed.codes_sha256(other) != deployed.codes_sha256(codes)
+
+
 @pytest.mark.parametrize("bits", [2, 3, 8])
 def test_tokens_are_rounded_each_on_its_own_grid(bits):
     tokens = np.random.default_rng(3).standard_normal((4, 7, 9)) * np.logspace(-6, 6, 7)[:, None]
