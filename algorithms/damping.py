@@ -44,14 +44,14 @@ def resolve_damping(damping: float | str, source: Diagonal) -> float:
     """
     if not isinstance(damping, str):
         return as_nonnegative("damping", damping)
-    name, fraction, factor = _parse(damping)
+    name, fraction, factor = parse_rule(damping)
     value = fraction * _scale(name, factor, source)
     if not np.isfinite(value):
         raise reject("damping", damping, "a rule whose damping does not overflow")
     return value
 
 
-def _parse(damping: str) -> tuple[str, float, float]:
+def parse_rule(damping: str) -> tuple[str, float, float]:
     """The name of a rule, its fraction and its factor (1 where it has none)."""
     name, *given = damping.split(":")
     form = next((rule for rule in RULES if rule.split(":")[0] == name and rule.count(":") == len(given)), None)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, is_dataclass, replace
 import numpy as np
 
 from ..algorithms import Grid
+from ..algorithms.damping import parse_rule
 from .claim import CHAPTERS, Claim
 from .hypotheses import validation_inputs
 from .problem import Problem
@@ -111,10 +112,22 @@ def in_units(problem: Problem) -> tuple[Units, Problem]:
     """The units in which float64 can square a problem, and the problem in them."""
 
     def measure() -> tuple[Units, Problem]:
-        units = Units.of(problem)
-        return units, units.measure(problem)
+        fixed = _with_damping_in_own_units(problem)
+        units = Units.of(fixed)
+        return units, problem if units.own else units.measure(fixed)
 
     return problem.remember("in units", None, measure)
+
+
+def _with_damping_in_own_units(problem: Problem) -> Problem:
+    """The problem with its damping as a number where its rule depends on the units of X: the one that counts dead features as 1."""
+    live = problem.calibration.any(axis=0)
+    if not isinstance(problem.damping, str) or not problem.damping.startswith("mean-diagonal-all") or live.all():
+        return problem
+    _, fraction, factor = parse_rule(problem.damping)
+    unit = _exponent(problem.calibration)
+    live_sum = np.ldexp(np.square(np.ldexp(problem.calibration, -unit)).sum(), 2 * unit)
+    return problem.but(damping=float(fraction * (live_sum + (~live).sum() / factor) / live.size))
 
 
 def homogeneous(claim: Claim) -> bool:

@@ -295,3 +295,19 @@ def test_the_generator_draws_what_it_says():
     assert any((np.abs(problem.W) / 1e9 > problem.grid.step).any() for problem in drawn)
     assert any(0 < problem.grid.step.min() < 1e-299 for problem in drawn)
     assert any((problem.X == 0).all(axis=0).any() for problem in drawn)
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-30, 1e-100, 1e-200, 1e25])
+def test_a_damping_that_counts_dead_features_as_1_keeps_its_units(size):
+    """The one rule that does not scale with X: in units of its own a problem is still the same problem."""
+    rng = np.random.default_rng(0)
+    X, W = rng.standard_normal((6, 4)) * size, rng.standard_normal((4, 3))
+    X[:, 2] = 0
+    problem = Problem(X, W, Grid(0.5), damping="mean-diagonal-all:0.01:0.25")
+    expected = 0.01 * (np.square(X).sum() + 1 / 0.25) / 4
+    units, measured = in_units(problem)
+    assert np.ldexp(measured.factorization.damping, 2 * units.inputs) == pytest.approx(expected, rel=1e-12)
+    fixed = problem.but(damping=expected)
+    for name, verdict in check(problem, ["optq-identity", "optq-l2", "optq-certificate", "order-floor"]).items():
+        assert verdict.outcome is HOLDS
+        assert verdict.ratio == pytest.approx(check(fixed, [name])[name].ratio, rel=1e-6, abs=1e-9)
