@@ -15,7 +15,7 @@ import numpy as np
 from scipy.linalg import cholesky, get_lapack_funcs, solve_triangular
 from scipy.linalg import qr as _qr
 
-from .arguments import InvalidArgumentError, as_matrix, choose, reject
+from .arguments import InvalidArgumentError, as_count, as_matrix, choose, reject
 from .damping import resolve_damping
 from .ordering import resolve_ordering
 
@@ -318,8 +318,7 @@ class Factorization:
         smallest = float(np.linalg.eigvalsh(gram)[0])
         if (np.diag(gram) < 0).any() or gram[dead].any() or smallest < -slack:
             raise reject("gram", smallest, "a positive semidefinite matrix (the value is its smallest eigenvalue)")
-        if samples is not None and (isinstance(samples, bool) or not isinstance(samples, (int, np.integer)) or samples < 1):
-            raise reject("samples", samples, "None or an integer >= 1")
+        samples = as_count("samples", samples, optional=True)
         return _factorize(GramSource(gram, samples), damping, ordering)
 
     @classmethod

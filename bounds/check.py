@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..algorithms import RankDeficientError
+from ..algorithms.arguments import as_count, as_share, reject
 from .claim import Claim, Kind, select
 from .law import LAW_KINDS, law_verdict
 from .problem import Problem, run
@@ -33,12 +35,18 @@ def check(problem: Problem, ids: Iterable[str] | None = None, algorithm: Runner 
         code, or codes off the alphabet violates every claim about the neurons concerned.
 
     Raises:
-        InvalidArgumentError: an unknown id. RankDeficientError: the problem cannot be factored at its damping.
+        InvalidArgumentError: any argument out of its range, by name. RankDeficientError: the algorithm itself needs a factorization that
+            the problem does not have at its damping; claims that need one beside an algorithm without damping do not apply.
 
     >>> problem = Problem(np.eye(3), np.array([[0.4], [0.6], [0.1]]), Grid(step=1.0))
     >>> check(problem, ["optq-l2"])["optq-l2"].outcome.value
     'holds'
     """
+    if not isinstance(problem, Problem):
+        raise reject("problem", problem, "a Problem")
+    if not callable(algorithm):
+        raise reject("algorithm", algorithm, "a function that computes a result from a problem")
+    confidence, draws = as_share("confidence", confidence), as_count("draws", draws, 0)
     result_of_problem = problem.result if algorithm is run else algorithm(problem)
     return {claim.id: _verdict(claim, problem, algorithm, result_of_problem, confidence, draws) for claim in select(ids)}
 
@@ -68,6 +76,14 @@ def unmet_hypotheses(claim: Claim, problem, result) -> tuple[np.ndarray, list[st
 
 
 def _verdict(claim: Claim, problem: Problem, algorithm: Runner, result, confidence: float, draws: int) -> Verdict:
+    """The verdict of one claim; it does not apply where it needs a factorization that an algorithm without damping does without."""
+    try:
+        return _decided(claim, problem, algorithm, result, confidence, draws)
+    except RankDeficientError as error:
+        return Verdict(Outcome.NOT_APPLICABLE, advice=str(error))
+
+
+def _decided(claim: Claim, problem: Problem, algorithm: Runner, result, confidence: float, draws: int) -> Verdict:
     mismatch = structural_mismatch(claim, problem)
     if mismatch:
         return Verdict(Outcome.NOT_APPLICABLE, advice=mismatch)
