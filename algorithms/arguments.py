@@ -17,7 +17,8 @@ class InvalidArgumentError(ValueError):
 
 def reject(name: str, value: object, accepted: str) -> InvalidArgumentError:
     """The one sentence that every refusal uses: the name, the value, what is accepted."""
-    return InvalidArgumentError(f"{name} = {_shown(value)} is not accepted: {accepted}")
+    sentence = f"{name} = {_shown(value)} is not accepted: {accepted}"
+    return InvalidArgumentError(sentence if len(sentence.splitlines()) == 1 else " ".join(sentence.split()))
 
 
 def _shown(value: object) -> str:

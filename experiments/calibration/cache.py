@@ -47,6 +47,8 @@ class InputCache:
 
     def read(self, name: str) -> dict[str, np.ndarray] | None:
         """The arrays of one input, or None where there is no sound file."""
+        if not self.path(name).is_file():  # a pipe in its place would never end
+            return None
         try:
             with self.path(name).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 return {key: file[key] for key in file.files}

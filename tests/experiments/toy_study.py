@@ -97,6 +97,9 @@ class ToyStudy:
     seed: int = 7
     sha256: str = "f" * 64
 
+    def load_claims(self) -> None:
+        """The toys' rows are about nobody's claims."""
+
     def preparations(self) -> list:
         return list(self.prepared)
 
