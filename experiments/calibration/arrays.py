@@ -42,7 +42,12 @@ class Reference:
 
 @dataclass(frozen=True)
 class Stored:
-    """An array in a file: its shape, its type, whether that is one of real numbers, and a function that reads rows start..stop as float64."""
+    """An array in a file.
+
+    Attributes:
+        shape, dtype: as its file has them; `real`: whether it holds real numbers.
+        rows: reads rows start..stop as float64.
+    """
 
     shape: tuple[int, ...]
     dtype: str

@@ -26,7 +26,8 @@ class Files(Kind):
 
     `inputs` (m, N) and `weights` (N, K), or (K, N) with `layout = "out-in"`, which is torch's; square weights need a `layout`, since
     they fit either way. `held_out` (m', N) and `deployed` (m, N), what the layer is given once the network is quantized, row by row as
-    `inputs`. All numbers are read as float64, and seen to be finite and not all zero before anything runs. With more than 4096 samples and more than twice as many as features, inputs are folded block by block.
+    `inputs`. All numbers are read as float64, and seen to be finite and not all zero before anything runs. With more than 4096 samples
+    and more than twice as many as features, inputs are folded block by block.
     """
 
     name = "file"
@@ -93,7 +94,8 @@ class FileLayer:
     def check_numbers(self) -> None:
         """Read every array once, and refuse one that holds anything but finite numbers, or nothing but zeros."""
         for key, reference in self.references.items():
-            if not any([block.any() for block in self.blocks(key)]):  # of all blocks, not up to the first
+            largest = max(np.abs(block).max() for block in self.blocks(key))
+            if largest == 0:
                 raise self.refuse(key, str(reference), "an array that is not all zero")
 
     def load(self, name: str) -> LayerData:
@@ -141,7 +143,7 @@ class FileLayer:
         stored = self.matrices[key]
         for start in range(0, stored.shape[0], BLOCK_ROWS):
             try:
-                block = stored.rows(start, start + BLOCK_ROWS)
+                block = stored.rows(start, min(start + BLOCK_ROWS, stored.shape[0]))
             except Exception as error:  # a damaged file can fail anywhere in its reader
                 raise self.refuse(key, str(self.references[key]), f"an array that can be read ({error})") from None
             if not np.isfinite(block).all():
