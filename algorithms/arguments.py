@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 
 LARGEST_CODE = 2**53  # beyond it float64 no longer holds every integer
+LARGEST_COUNT = 2**63 - 1
 LONGEST_SHOWN = 120  # characters of a refused value
 PROCESSES_PER_CORE = 16
 
@@ -57,6 +59,8 @@ def as_matrix(name: str, value: object, dtype: object = np.float64, rows: int | 
     except (TypeError, ValueError):
         masked = " without a mask" if isinstance(value, np.ma.MaskedArray) else ""
         raise reject(name, value, f"a 2-D array of real numbers{masked}") from None
+    except MemoryError:
+        raise reject(f"{name}.shape", given.shape, "an array that fits into memory") from None
     if array.ndim != 2:
         raise reject(f"{name}.shape", array.shape, "a 2-D array")
     if array.shape[0] == 0 or (array.shape[1] == 0 and not empty_columns):
@@ -105,8 +109,9 @@ def as_count(name: str, value: object, least: int = 1, most: int | None = None, 
     """
     if value is None and optional:
         return None
-    if not _is_integer(value) or value < least or (most is not None and value > most):
+    if not _is_integer(value) or not least <= value <= (LARGEST_COUNT if most is None else most):
         size = f">= {least}" if most is None else f"from {least} to {most}"
+        size += " and below 2**63" if most is None and _is_integer(value) and value > LARGEST_COUNT else ""
         raise reject(name, value, f"{'None or ' if optional else ''}an integer {size}")
     return int(value)
 
@@ -118,6 +123,16 @@ def as_seed(name: str, value: object) -> int:
     if not _is_integer(value) or value < 0:
         raise reject(name, value, "None or an integer >= 0")
     return int(value)
+
+
+def as_path(name: str, value: object, accepted: str = "a path") -> Path:
+    """`value` as a path that the system can look up, whether or not there is something."""
+    try:
+        path = Path(value)
+        path.is_file()  # names that are too long, or hold a null byte
+    except (TypeError, ValueError, OSError):
+        raise reject(name, value, accepted) from None
+    return path
 
 
 def as_workers(name: str, value: object) -> int:

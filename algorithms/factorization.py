@@ -331,7 +331,7 @@ class Factorization:
         >>> bool(np.allclose(streamed.pivots, factorize(X).pivots))
         True
         """
-        if not isinstance(blocks, Iterable):
+        if not isinstance(blocks, Iterable) or getattr(blocks, "ndim", 1) == 0:
             raise reject("blocks", blocks, "blocks of rows (m_i, N), one after the other")
         folding = Folding(dtype)
         for block in blocks:

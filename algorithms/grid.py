@@ -149,7 +149,7 @@ def _steps(value: object) -> np.ndarray:
         if given.dtype.kind not in "fiu":
             raise TypeError
         step = given.astype(np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, MemoryError):
         raise reject("step", value, "positive finite numbers") from None
     if step.ndim > 2 or (step.size == 0 and step.ndim < 2):
         raise reject("step.shape", step.shape, "a shape that broadcasts to (N, K)")
@@ -164,8 +164,10 @@ def _codes(name: str, value: object) -> np.ndarray:
         given = as_array(value)
         if given.dtype.kind not in "iuf" or not np.array_equal(np.rint(given), given):
             raise TypeError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, MemoryError):
         raise reject(name, value, "integer codes") from None
+    if given.ndim > 2:
+        raise reject(f"{name}.shape", given.shape, "a shape that broadcasts to (N, K)")
     if ((given < -LARGEST_CODE) | (given > LARGEST_CODE)).any():
         raise reject(name, value, "codes of at most 2**53 in size")
     codes = given.astype(np.int64)

@@ -96,6 +96,8 @@ def campaign(ids: Iterable[str] | None = None, examples: int = 500, seed: int = 
         raise reject("claims_file", claims_file, "None or a Python file that registers claims")
     examples, seed, workers = as_count("examples", examples, 1, MOST_EXAMPLES), as_count("seed", seed, 0), as_workers("workers", workers)
     chosen = select(ids)
+    if not chosen:
+        raise reject("claim ids", ids, "None or at least one claim id")
     summaries = {made.id: Summary(made) for made in chosen}
     tests = MOST_ROUNDS * examples * max(1, sum(made.kind in LAW_KINDS for made in chosen))
     confidence = 1 - (1 - CONFIDENCE) / tests

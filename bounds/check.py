@@ -46,9 +46,9 @@ def check(problem: Problem, ids: Iterable[str] | None = None, algorithm: Runner 
         raise reject("problem", problem, "a Problem")
     if not callable(algorithm):
         raise reject("algorithm", algorithm, "a function that computes a result from a problem")
-    confidence, draws = as_share("confidence", confidence), as_count("draws", draws, 0)
+    confidence, draws, chosen = as_share("confidence", confidence), as_count("draws", draws, 0), select(ids)
     result_of_problem = problem.result if algorithm is run else algorithm(problem)
-    return {claim.id: _verdict(claim, problem, algorithm, result_of_problem, confidence, draws) for claim in select(ids)}
+    return {claim.id: _verdict(claim, problem, algorithm, result_of_problem, confidence, draws) for claim in chosen}
 
 
 def structural_mismatch(claim: Claim, problem) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..algorithms.arguments import InvalidArgumentError, reject
+from ..algorithms.arguments import InvalidArgumentError, as_path, reject
 from .containment import contained
 from .hypotheses import Hypothesis
 
@@ -164,8 +164,10 @@ def select(ids: Iterable[str] | None) -> list[Claim]:
         raise reject("claim ids", ids, "None or claim ids")
     ids = [ids] if isinstance(ids, str) else list(ids)
     for name in ids:
-        if not isinstance(name, str) or name not in known:
-            near = [f"; did you mean {other!r}?" for other in get_close_matches(str(name), known, n=1)]
+        if not isinstance(name, str):
+            raise reject("claim id", name, "the id of a claim")
+        if name not in known:
+            near = [f"; did you mean {other!r}?" for other in get_close_matches(name, known, n=1)]
             raise reject("claim id", name, "one of " + ", ".join(known) + "".join(near))
     return [known[name] for name in ids]
 
@@ -199,7 +201,7 @@ def claims_file(path: str | Path) -> Path:
     Raises:
         InvalidArgumentError: no such file, or no Python file.
     """
-    path = Path(path)
+    path = as_path("claims file", path, "a Python file that registers claims")
     if not path.is_file() or path.suffix != ".py":
         raise reject("claims file", str(path), "a Python file that registers claims")
     return path

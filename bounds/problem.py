@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..algorithms import Factorization, Grid, Result, factorize, gpfq, optq, qronos, round_to_nearest
-from ..algorithms.arguments import InvalidArgumentError, as_matrix, as_nonnegative, as_seed, as_share, choose, reject
+from ..algorithms.arguments import InvalidArgumentError, as_matrix, as_nonnegative, as_path, as_seed, as_share, choose, reject
 from ..algorithms.damping import resolve_damping
 from ..algorithms.factorization import RowSource
 from ..algorithms.grid import Alphabet
@@ -185,8 +185,8 @@ class Problem:
             words["ordering"] = self.ordering
         else:
             arrays["ordering"] = self.ordering
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        path = as_path("path", path, "the path of a file that can be written")
+        temporary = path.parent / f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}"
         try:
             with temporary.open("wb") as file:
                 np.savez(file, settings=np.array(json.dumps(words, sort_keys=True)), **arrays)
@@ -205,7 +205,7 @@ class Problem:
         Raises:
             InvalidArgumentError: no such file, one that is damaged or that `save` did not write, or one that holds no sound problem.
         """
-        path = Path(path)
+        path = as_path("path", path, "the path of a problem file written by Problem.save")
         if not path.is_file():
             raise reject("path", str(path), "a problem file written by Problem.save (there is no such file)")
         try:
@@ -221,7 +221,7 @@ class Problem:
 
 def _stored(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     """Arrays and words of a problem's file, none missing and none too many."""
-    with np.load(path, allow_pickle=False) as stored:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:  # numpy leaves a damaged file open that it opens itself
         arrays = {name: stored[name] for name in stored.files if name != "settings"}
         words = json.loads(str(stored["settings"]))
     if not isinstance(words, dict):

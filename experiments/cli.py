@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
-from ..algorithms.arguments import InvalidArgumentError, as_workers, reject
+from ..algorithms.arguments import InvalidArgumentError, as_path, as_workers, reject
 from .attack_command import attack_claim
 from .calibrations_command import list_calibrations
 from .places import file_to_write, folder_to_write
@@ -295,7 +295,7 @@ def _table(output: Path, name: str) -> Path:
 
 
 def _written(output: Path, name: str, study: str, sweep: str | None) -> Path:
-    table = _table(output, name)
+    table = as_path("table", _table(output, name))
     if not table.is_file():
         made = f"run {study}" + (f" --sweep {sweep}" if sweep else "") + (f" --output {output}" if output != Path("out") else "")
         raise reject("table", str(table), f"no such file; `provable-ptq {made}` makes it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..algorithms.arguments import reject
+from ..algorithms.arguments import as_path, reject
 
 
 def folder_to_write(name: str, path: str | Path) -> Path:
@@ -14,7 +14,7 @@ def folder_to_write(name: str, path: str | Path) -> Path:
     Raises:
         InvalidArgumentError: a file stands in its way, or the folder it would be in cannot be written.
     """
-    path = Path(path)
+    path = as_path(name, path, "a folder that can be made and written")
     try:
         there = next(above for above in (path, *path.absolute().parents) if above.exists())
         if not there.is_dir():
@@ -32,7 +32,7 @@ def file_to_write(name: str, path: str | Path) -> Path:
     Raises:
         InvalidArgumentError: a folder has its name, or its own folder cannot be made or written.
     """
-    path = Path(path)
+    path = as_path(name, path, "a file that can be written")
     folder_to_write(name, path.parent)
     if path.is_dir():
         raise reject(name, str(path), "a file that can be written (it is a folder)")

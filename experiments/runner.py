@@ -11,7 +11,7 @@ import joblib
 import pandas as pd
 from pandas.api.types import infer_dtype
 
-from ..algorithms.arguments import reject
+from ..algorithms.arguments import as_path, reject
 from .cells import StudyCell
 from .cells.facts import FACTS
 from .dispatch import OtherEnvironmentError, Pool, WorkersLostError, cluster, part_of, processes, run_preparation, run_task, tasks
@@ -118,7 +118,7 @@ def merge(study, table: str | Path, stores: Iterable[str | Path]) -> Summary:
         InvalidArgumentError: a cell is in none of the stores; which, and which parts of the study hold them.
     """
     table = file_to_write("table", table)
-    folders = [Path(folder) for folder in stores]
+    folders = [as_path("store", folder) for folder in stores]
     for folder in folders:
         if not folder.is_dir():
             raise reject("store", str(folder), "a folder that `provable-ptq run` wrote")
@@ -251,7 +251,7 @@ class _Run:
         costs = [(PREPARATION, each.cost()) for each in preparations]
         costs += [(sweep_of(self.specs[i]), cells[i].cost()) for task in work for i in task]
         with (
-            cluster(scheduler) if scheduler else processes(workers) as pool,
+            cluster(scheduler) if scheduler is not None else processes(workers) as pool,
             Progress(self.study.name, len(self.wanted), len(self.found), costs, pool.workers, shown) as progress,
         ):
             self._prepare(pool, preparations, progress, fail_fast)

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import scipy.linalg  # noqa: F401  (its BLAS is one of those that `kernel` names)
 from threadpoolctl import threadpool_info
 
-from ..algorithms.arguments import reject
+from ..algorithms.arguments import as_path, reject
 from .own_claims import describe
 
 ROOMS = ("algorithms", "bounds", "experiments")
@@ -264,7 +264,7 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, object]]:
     Raises:
         InvalidArgumentError: no such file, or a file that no study wrote.
     """
-    path = Path(path)
+    path = as_path("table", path, "a Parquet table written by `provable-ptq run`")
     try:
         table = pq.read_table(path) if path.is_file() else pa.table({})
         made = json.loads(table.schema.metadata[b"provenance"])

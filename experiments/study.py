@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
+import os
 import re
 import tomllib
 from collections import Counter
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..algorithms.arguments import InvalidArgumentError, reject
+from ..algorithms.arguments import InvalidArgumentError, as_path, reject
 from ..algorithms.damping import RULES, resolve_damping
 from ..algorithms.factorization import RowSource
 from ..algorithms.ordering import ORDERINGS, resolve_ordering
@@ -151,10 +152,11 @@ def read_study(path: str | Path) -> Study:
     >>> read_study("paper").name
     'paper'
     """
-    shown = str(path)
+    accepted = "a TOML file or a shipped study: " + ", ".join(SHIPPED)
+    shown = str(as_path("study", path, accepted))
     source = resources.files("provable_ptq.experiments.studies") / f"{shown}.toml" if shown in SHIPPED else Path(path)
     if not source.is_file():
-        raise reject("study", shown, "a TOML file or a shipped study: " + ", ".join(SHIPPED) + did_you_mean(shown, SHIPPED))
+        raise reject("study", shown, accepted + did_you_mean(shown, SHIPPED))
     try:
         written = source.read_bytes()
         content = tomllib.loads(written.decode("utf-8"))
@@ -282,7 +284,10 @@ class _Reader:
     def claims_files(self, given: object) -> tuple[str, ...]:
         if not isinstance(given, list) or not all(isinstance(file, str) for file in given):
             raise self.refuse("claims", given, "a list of Python files that register claims")
-        return tuple(str(claims_file((self.folder / file).resolve())) for file in given)
+        try:
+            return tuple(str(claims_file(os.path.abspath(self.folder / file))) for file in given)
+        except InvalidArgumentError as error:
+            raise InvalidArgumentError(f"{self.file}: {error}") from None
 
     def cells(self, content: dict, sweep: dict, tables: dict, files: tuple[str, ...], most: int):
         name = sweep.get("name")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...algorithms.arguments import reject
+from ...algorithms.arguments import as_path, reject
 from ..names import did_you_mean
 
 FORMATS = (".npy", ".npz", ".safetensors")
@@ -74,7 +74,7 @@ def open_array(name: str, reference: Reference) -> Stored:
             but real numbers; the argument is called `name`.
     """
     file = reference.file
-    if not file.is_file():
+    if not as_path(name, str(file), "a file that exists").is_file():
         raise reject(name, str(file), "a file that exists")
     try:
         there = _ARRAYS[file.suffix.lower()](file)
@@ -102,7 +102,7 @@ def _of_numpy(shape: tuple[int, ...], dtype: np.dtype, rows: Callable[[int, int]
 
 
 def _npy(file: Path) -> dict[str, Stored]:
-    mapped = np.load(file, mmap_mode="r", allow_pickle=False)
+    mapped = np.lib.format.open_memmap(file, mode="r")
     return {file.stem: _of_numpy(mapped.shape, mapped.dtype, lambda start, stop: mapped[start:stop])}
 
 
@@ -126,7 +126,7 @@ def _npz_rows(file: Path, name: str) -> Callable[[int, int], np.ndarray]:
 
     def rows(start: int, stop: int) -> np.ndarray:
         if not read:
-            with np.load(file, allow_pickle=False) as archive:
+            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
                 read.append(archive[name])
         return read[0][start:stop]
 

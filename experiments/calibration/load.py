@@ -64,6 +64,8 @@ def check_parameters(name: str, parameters: Mapping[str, object]) -> None:
     Raises:
         InvalidArgumentError: an unknown kind, key or layer, a missing or wrong value, an option that makes no finite matrix.
     """
+    if not isinstance(parameters, Mapping):
+        raise reject(name, parameters, "a table")
     kind = parameters.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         raise reject(f"{name}.kind", kind, "one of " + ", ".join(KINDS) + did_you_mean(kind, KINDS))

@@ -255,12 +255,14 @@ def test_a_claim_of_ones_own_that_raises_is_named_with_its_error(command, write_
     assert err.count("\n") == 1
 
 
-ENDINGS = {"sys.exit(0)": r"it called sys\.exit\(0\)", "os._exit(0)": r"it called os\._exit\(0\)", "raise SystemExit": r"it called sys\.exit\(\)"}
+ENDINGS = {"sys.exit(0)": r"it called sys\.exit\(0\)", "os._exit(0)": r"it called os\._exit\(0\)",
+           "raise SystemExit": r"it called sys\.exit\(\)"}
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("place", ["file", "claim"])
-@pytest.mark.parametrize("words", [("check", "--workers", 1), ("check", "--workers", 2), ("attack", "my-claim", "--features", 2, "--samples", 2)])
+@pytest.mark.parametrize("words", [("check", "--workers", 1), ("check", "--workers", 2),
+                                   ("attack", "my-claim", "--features", 2, "--samples", 2)])
 def test_a_claims_file_cannot_end_the_program_as_if_all_were_well(command, write_claims, own_claims, ending, place, words):
     file = write_claims(1.0)
     source = file.read_text(encoding="utf-8")
@@ -295,7 +297,7 @@ def test_report_figures_and_merge_run_nothing_of_the_users(command, write_study,
     changes = {"claims": '["my_claim.py"]', "sweep.claims": '["my-claim", "optq-l2"]', "sweep.damping": '["mean-diagonal:0.01", "none"]'}
     path = write_study(changes)
     assert command("run", path, "--workers", 1, "--shard", "1/1")[0] == 0
-    file.write_text(f"{file.read_text(encoding='utf-8')}\nopen('ran', 'w')\n", encoding="utf-8")
+    file.write_text(f"{file.read_text(encoding='utf-8')}\nopen('ran', 'w').close()\n", encoding="utf-8")
     assert command("run", path, "--workers", 1, "--shard", "1/1")[0] == 0, "it is other code: the cells are made again"
     (tmp_path / "ran").unlink()
     importlib.import_module("provable_ptq.bounds.claim")._registry.pop("my-claim")
@@ -346,16 +348,21 @@ def test_a_table_of_two_kernels_says_so(command, write_study, tmp_path, monkeypa
     assert read_table(tmp_path / "out" / "tiny.parquet")[1]["kernels"] == ["openblas Zen"]
 
 
-def test_a_terminated_command_ends_as_an_interrupted_one(write_study):
-    command = [Path(sys.executable).with_name("provable-ptq"), "check", "--workers", "1", "--examples", "100000", "--claim", "optq-l2"]
+def test_a_terminated_command_ends_as_an_interrupted_one(write_claims, tmp_path):
+    file, started = write_claims(1.0), tmp_path / "started"
+    waits = f"__import__('pathlib').Path({str(started)!r}).touch() or __import__('time').sleep(60)"
+    file.write_text(re.sub(r"(?<=return ).*", waits, file.read_text(encoding="utf-8")), encoding="utf-8")
+    command = [Path(sys.executable).with_name("provable-ptq"), "check", "--workers", "1", "--claims", file, "--claim", "my-claim"]
     ended = []
     for number in (signal.SIGINT, signal.SIGTERM):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        time.sleep(4)
+        while not started.exists() and process.poll() is None:
+            time.sleep(0.05)
         process.send_signal(number)
         ended.append((*process.communicate(timeout=60), process.returncode))
+        started.unlink()
     assert ended[0] == ended[1]
-    assert ended[0][2] == 1
+    assert ended[0][2] == 130
 
 
 def test_an_attack_on_a_claim_that_raises_names_it(command, write_claims, own_claims):
