@@ -129,7 +129,9 @@ def as_path(name: str, value: object, accepted: str = "a path") -> Path:
     """`value` as a path that the system can look up, whether or not there is something."""
     try:
         path = Path(value)
-        path.is_file()  # names that are too long, or hold a null byte
+        path.is_file()  # a name may be too long
+        if "\0" in str(path):
+            raise ValueError
     except (TypeError, ValueError, OSError):
         raise reject(name, value, accepted) from None
     return path

@@ -160,9 +160,10 @@ def select(ids: Iterable[str] | None) -> list[Claim]:
     known = claims()
     if ids is None:
         return list(known.values())
-    if not isinstance(ids, Iterable):
-        raise reject("claim ids", ids, "None or claim ids")
-    ids = [ids] if isinstance(ids, str) else list(ids)
+    try:
+        ids = [ids] if isinstance(ids, str) else list(ids)
+    except TypeError:
+        raise reject("claim ids", ids, "None or claim ids") from None
     for name in ids:
         if not isinstance(name, str):
             raise reject("claim id", name, "the id of a claim")

@@ -46,7 +46,8 @@ def first(campaign_arguments):
 
 DOORS = {
     "optq": (optq, LAYER), "qronos": (qronos, PAIR), "gpfq": (gpfq, without(PAIR, "damping", "form")),
-    "round_to_nearest": (round_to_nearest, {"W": W, "grid": GRID}), "factorize": (factorize, {"X": X, "damping": 0.1, "ordering": "natural"}),
+    "round_to_nearest": (round_to_nearest, {"W": W, "grid": GRID}),
+    "factorize": (factorize, {"X": X, "damping": 0.1, "ordering": "natural"}),
     "from_gram": (Factorization.from_gram, {"gram": X.T @ X, "damping": "george-saab", "ordering": "min-pivot", "samples": 6}),
     "from_blocks": (Factorization.from_blocks, {"blocks": [X, X], "damping": "none", "ordering": "natural"}),
     "Grid": (Grid, {"step": 0.5, "low": -8, "high": 7}),
@@ -95,14 +96,21 @@ def masked():
 
 
 BAD = [
-    None, True, False, "", "x", "\0", "a\nb", "é" * 300, "optq-l3", "mean-diagonal:nan", "mean-diagonal:", "spectral:-1", "random:" + "9" * 5000,
-    "../../x", "/dev/null", "/", b"x", -1, 0, 1.5, -0.5, float("nan"), float("inf"), -float("inf"), 1e308, 5e-324, 10**30, -(10**30), 10**400,
-    10**5000, 1j, np.uint8(200), np.int64(-(2**63)), np.uint64(2**64 - 1), np.float16("inf"), np.float64("nan"), np.bool_(True), np.str_("x"),
-    np.datetime64("2020-01-01"), Fraction(1, 3), Decimal("NaN"), Path("x"), object(), object, lambda: 0, Raising(), range(3), (), [], {}, set(),
-    {"a": 1}, [[]], [[1.0, [2.0]]], ["x"], [None], [np.nan] * 4, [[1, 2], [3]], nested(30), nested(200), nested(5000), np.zeros(0), np.zeros((0, 4)),
+    None, True, False, "", "x", "\0", "a\nb", "é" * 300, "optq-l3", "mean-diagonal:nan", "mean-diagonal:", "spectral:-1",
+    "random:" + "9" * 5000,
+    "../../x", "/dev/null", "/", b"x", -1, 0, 1.5, -0.5, float("nan"), float("inf"), -float("inf"), 1e308, 5e-324, 10**30, -(10**30),
+    10**400,
+    10**5000, 1j, np.uint8(200), np.int64(-(2**63)), np.uint64(2**64 - 1), np.float16("inf"), np.float64("nan"), np.bool_(True),
+    np.str_("x"),
+    np.datetime64("2020-01-01"), Fraction(1, 3), Decimal("NaN"), Path("x"), object(), object, lambda: 0, Raising(), range(3), (), [], {},
+    set(),
+    {"a": 1}, [[]], [[1.0, [2.0]]], ["x"], [None], [np.nan] * 4, [[1, 2], [3]], nested(30), nested(200), nested(5000), np.zeros(0),
+    np.zeros((0, 4)),
     np.zeros((4, 0)), np.zeros((1,) * 40), np.array(None), np.array("x"), np.array([[1j]]), np.array([b"x"]), np.array([1, 2, 3]),
-    np.zeros((2, 2), dtype="f4,i4"), np.zeros((6, 4), dtype="M8[s]"), np.full((6, 4), np.nan), np.full((6, 4), np.inf), np.full((6, 4), 1e200),
-    np.full((6, 4), 1e-200), np.full((4, 2), 1e300), np.ones((4, 6)), np.ones((7, 4)), np.ones((3, 2)), np.ones((6, 4, 1)), X.astype(object),
+    np.zeros((2, 2), dtype="f4,i4"), np.zeros((6, 4), dtype="M8[s]"), np.full((6, 4), np.nan), np.full((6, 4), np.inf), np.full((6, 4),
+    1e200),
+    np.full((6, 4), 1e-200), np.full((4, 2), 1e300), np.ones((4, 6)), np.ones((7, 4)), np.ones((3, 2)), np.ones((6, 4, 1)),
+    X.astype(object),
     X.astype(str), np.ma.masked, masked(), np.ma.array(W), np.broadcast_to(1.0, (4, 2**44)), pd.DataFrame(X.astype(object)), iter([X]),
     Grid(np.ones(5)), Grid(np.ones((9, 1))), Grid(1.0, 0, np.ones((4, 1))), Grid, Problem, factorize(np.eye(3)), factorize(np.eye(9, 4)),
     Factorization.from_gram(np.eye(4)),
@@ -166,14 +174,18 @@ def test_two_bad_values_at_once_are_refused_too(no_work, tmp_path, monkeypatch):
 # --- studies -----------------------------------------------------------------------------------------------------------------
 
 LITERALS = [
-    "1", "-1", "0", "1.5", "nan", "-inf", "1e400", "1" + "0" * 30, "9" * 400, "true", '""', '"x"', '"../x"', '"a\\u0000b"', '"é"', "'''a\nb'''", "[]",
-    "{}", "[1, 2]", "[1, 1]", '["x", 1]', "[[[[]]]]", "{a = {b = {c = 1}}}", "2020-01-01", "07:32:00", "2020-01-01T00:00:00Z", '"all"', '"none"',
-    '"random:"', '"mean-diagonal:x"', '"layers:99"', '"noise:-1"', '"deployed"', '"/dev/zero"', '"file"', '"minilm"', '"digits"', "0xff", "1_000_000_000",
+    "1", "-1", "0", "1.5", "nan", "-inf", "1e400", "1" + "0" * 30, "9" * 400, "true", '""', '"x"', '"../x"', '"a\\u0000b"', '"é"',
+    "'''a\nb'''", "[]",
+    "{}", "[1, 2]", "[1, 1]", '["x", 1]', "[[[[]]]]", "{a = {b = {c = 1}}}", "2020-01-01", "07:32:00", "2020-01-01T00:00:00Z", '"all"',
+    '"none"',
+    '"random:"', '"mean-diagonal:x"', '"layers:99"', '"noise:-1"', '"deployed"', '"/dev/zero"', '"file"', '"minilm"', '"digits"', "0xff",
+    "1_000_000_000",
     '["a", "a"]', '[{name = "x"}]', "[" * 3000 + "]" * 3000,
 ]  # fmt: skip
 KEYS = [
     "name", "title", "seed", "claims", "tightness", "growth", "growth.features", "growth.eta", "permutations", "permutations.calibration",
-    "permutations.bits", "calibration", "calibration.a", "calibration.a.kind", "calibration.a.samples", "calibration.a.features", "calibration.a.rank",
+    "permutations.bits", "calibration", "calibration.a", "calibration.a.kind", "calibration.a.samples", "calibration.a.features",
+    "calibration.a.rank",
     "calibration.a.inputs", "calibration.a.layer", "calibration.a.neurons", "sweep", "sweep.name", "sweep.calibration", "sweep.mismatch",
     "sweep.damping", "sweep.ordering", "sweep.rounding", "sweep.algorithm", "sweep.form", "sweep.bits", "sweep.steps", "sweep.alphabet",
     "sweep.seeds", "sweep.draws", "sweep.failure_probability", "sweep.claims", "sweep.optimum", "sweep.nothing", "nothing",
@@ -216,10 +228,12 @@ COMMANDS = {
                  "--seed": [*NO_NUMBER, "-1"], "--workers": [*NO_NUMBER, "0", "-2", "100000", "1" + "0" * 30],
                  "--claims": ["nowhere.py", "taken", "", ".", "/dev/null", "bad.py"], "--witnesses": NO_FOLDER},
     ("attack", "optq-l2"): {"--features": [*NO_NUMBER, "0", "-1", "1" + "0" * 30], "--samples": [*NO_NUMBER, "0", "1" + "0" * 30],
-                            "--seed": [*NO_NUMBER, "-1"], "--budget": [*NO_NUMBER, "0"], "--output": NO_FOLDER, "--claims": ["bad.py", "x"]},
+                            "--seed": [*NO_NUMBER, "-1"], "--budget": [*NO_NUMBER, "0"], "--output": NO_FOLDER,
+                            "--claims": ["bad.py", "x"]},
     ("attack",): {"": ["optq-l3", "", "predicted-error", "adversarial-growth", "x" * 500]},
     ("run", "study.toml"): {"--workers": [*NO_NUMBER, "0", "100000"], "--output": NO_FOLDER, "--store": NO_FOLDER,
-                            "--shard": ["", "0/1", "2/1", "1/0", "x", "1/9999999999", "٣/٤"], "--sweep": ["../x", "", "dampin", "/tmp/x", "a\nb"],
+                            "--shard": ["", "0/1", "2/1", "1/0", "x", "1/9999999999", "٣/٤"],
+                            "--sweep": ["../x", "", "dampin", "/tmp/x", "a\nb"],
                             "--scheduler": ["", "x", "tcp://", "tcp://127.0.0.1:1", "tcp://127.0.0.1:999999"]},
     ("run",): {"": NO_STUDY}, ("figures",): {"": NO_STUDY}, ("report",): {"": NO_STUDY}, ("merge", "--store", "."): {"": NO_STUDY},
     ("merge", "study.toml"): {"--store": [*NO_FOLDER, "nowhere", ""], "--output": NO_FOLDER},
@@ -230,7 +244,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_every_bad_option_ends_with_status_2_and_one_sentence_before_any_work(words, write_study, tmp_path, monkeypatch, capsys, own_claims):
+def test_every_bad_option_ends_with_status_2_and_one_sentence_before_any_work(words, write_study, tmp_path, monkeypatch, capsys):
     def work(*_, **__):
         raise AssertionError("worked")
 

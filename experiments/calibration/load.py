@@ -43,6 +43,8 @@ def load_layer(name: str, parameters: Mapping[str, object], study_seed: int, see
     >>> layer.X.shape, layer.X_quantized.shape, layer.W.shape
     ((8, 3), (8, 3), (3, 2))
     """
+    if not isinstance(name, str):
+        raise reject("name", name, "the name of a calibration table")
     check_parameters(f"calibration.{name}", parameters)
     check_mismatch("mismatch", mismatch, parameters["kind"])
     if len(layer_names(parameters)) != 1:
