@@ -171,6 +171,32 @@ def test_two_bad_values_at_once_are_refused_too(no_work, tmp_path, monkeypatch):
     assert refused > 350
 
 
+INTEGERS = {
+    "bits": lambda number: Grid.for_weights(W, number(10)).step, "group size": lambda number: Grid.for_weights(W, 4, True, number(3)).step,
+    "samples of a Gram matrix": lambda number: Factorization.from_gram(X.T @ X, "george-saab", samples=number(200)).pivots,
+    "node budget": lambda number: closest_vector(X, W, GRID, node_budget=number(255)).nodes,
+    "draws": lambda number: check(Problem(X, W, GRID, rounding="stochastic"), ["sto-optq-linf"], draws=number(200))["sto-optq-linf"].draws,
+    "seed": lambda number: optq(X, W, GRID, rounding="stochastic", seed=number(255)).codes,
+    "seed of a problem": lambda number: Problem(X, W, GRID, rounding="stochastic", seed=number(255)).result.codes,
+    "codes": lambda number: Grid(1.0, number(0), number(127)).nearest(1e9 * W), "ordering": lambda number: optq(
+        X, W, GRID, ordering=[number(3), number(1), number(0), number(2)]).codes,
+    "samples of a layer": lambda number: LayerData("x", X, None, W, rows=X, samples=number(127)).m - 1000,
+    "examples": lambda number: len(list(campaign(["order-floor"], number(3), number(255), number(1)))),
+    "attack": lambda number: attack("optq-l2", number(2), number(2), number(100), number(3)).problem.W,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("argument", INTEGERS)
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16, np.uint64])
+def test_numpys_integers_mean_what_pythons_do(argument, kind):
+    """No argument wraps around, whatever the size of the integer it comes in."""
+
+    def number(value):
+        return kind(min(value, np.iinfo(kind).max))
+
+    np.testing.assert_array_equal(INTEGERS[argument](number), INTEGERS[argument](lambda value: int(number(value))))
+
+
 # --- studies -----------------------------------------------------------------------------------------------------------------
 
 LITERALS = [

@@ -333,6 +333,15 @@ def test_what_is_in_the_way_of_a_result_is_found_before_any_work(command, write_
     assert err.count("\n") == 1
 
 
+def test_a_check_whose_worker_vanishes_ends_with_one_sentence(command, write_claims, own_claims):
+    file = write_claims(1.0)
+    vanish = "__import__('ctypes').CDLL(None)._exit(0)"
+    file.write_text(re.sub(r"(?<=return ).*", vanish, file.read_text(encoding="utf-8")), encoding="utf-8")
+    status, out, err = command("check", "--claims", file, "--claim", "my-claim", "--examples", 20, "--workers", 2)
+    assert (status, out) == (1, "")
+    assert re.match(r"stopped: the system killed a worker, .*; nothing was decided\n$", err), err
+
+
 def test_a_table_of_two_kernels_says_so(command, write_study, tmp_path, monkeypatch):
     path = write_study({"sweep.claims": '["optq-l2"]'})
     for number, kernel in enumerate(("openblas Haswell", "openblas Zen"), 1):
