@@ -259,7 +259,7 @@ COMMANDS = {
     ("attack",): {"": ["optq-l3", "", "predicted-error", "adversarial-growth", "x" * 500]},
     ("run", "study.toml"): {"--workers": [*NO_NUMBER, "0", "100000"], "--output": NO_FOLDER, "--store": NO_FOLDER,
                             "--shard": ["", "0/1", "2/1", "1/0", "x", "1/9999999999", "٣/٤"],
-                            "--sweep": ["../x", "", "dampin", "/tmp/x", "a\nb"],
+                            "--sweep": ["../x", "", "dampin", "/absolute/x", "a\nb"],
                             "--scheduler": ["", "x", "tcp://", "tcp://127.0.0.1:1", "tcp://127.0.0.1:999999"]},
     ("run",): {"": NO_STUDY}, ("figures",): {"": NO_STUDY}, ("report",): {"": NO_STUDY}, ("merge", "--store", "."): {"": NO_STUDY},
     ("merge", "study.toml"): {"--store": [*NO_FOLDER, "nowhere", ""], "--output": NO_FOLDER},

@@ -151,7 +151,7 @@ def layer_option(layers: tuple[str, ...], default: str) -> Option:
 
 def count(least: int = 1, default: int | None = REQUIRED, most: int = LARGEST_COUNT) -> Option:
     """A key that takes an integer."""
-    return Option(lambda value: is_count(value) and least <= value <= most, f"an integer from {least} to {most}", default)
+    return Option(lambda value: is_count(value) and least <= value <= most, f"an integer from {least} to {most:,}", default)
 
 
 def is_count(value: object) -> bool:
