@@ -104,10 +104,16 @@ def provenance(study, shards: Iterable[Shard]) -> dict[str, object]:
     return {
         "study": study.name, "title": study.title, "seed": study.seed, "study_sha256": study.sha256, "cells": len(study.cells),
         **environment(), "claims_files": {Path(file).name: claims_sha256(file) for file in study.claims_files},
-        "inputs": dict(sorted((name, digest) for shard in shards for name, digest in shard.inputs.items())),
+        "inputs": _together(shard.inputs for shard in shards),
         "kernels": sorted({shard.kernel for shard in shards}),
-        "own_claims": dict(sorted((name, claim) for shard in shards for name, claim in shard.own_claims.items())),
+        "own_claims": _together(shard.own_claims for shard in shards),
     }
+
+
+def _together(noted: Iterable[dict]) -> dict:
+    """What shards note by name, of all of them, in the order of the names."""
+    found = {name: what for of_shard in noted for name, what in of_shard.items()}
+    return dict(sorted(found.items(), key=lambda item: item[0]))
 
 
 def encode(rows: list[dict], inputs: dict[str, str], spec: dict[str, object]) -> bytes:

@@ -269,6 +269,8 @@ class _Reader:
         sizes, eta = table.get("features"), table.get("eta", GROWTH_ETA)
         if not isinstance(sizes, list) or not all(_is(int)(size) and 2 <= size < 2**19 for size in sizes):
             raise self.refuse("growth: features", sizes, "a list of integers from 2 to 2**19 - 1")
+        if len(set(sizes)) < len(sizes):
+            raise self.refuse("growth: features", sizes, "every value once")
         if not _is(float)(eta) or not 0 < eta < 0.5 or (eta * 2**20) % 2 != 1:
             raise self.refuse("growth: eta", eta, "an odd multiple of 2**-20 below 1/2, so that no step is a tie")
         pairs = itertools.product(sorted(sizes, reverse=True), ROUNDINGS)

@@ -103,6 +103,7 @@ BAD = {
     "permutations of too many features": ({"permutations.calibration": '"a"'}, "permutations: calibration = 'a'", "at most 7 features"),
     "permutations of nothing": ({"permutations.damping": "1.0"}, "permutations: calibration = None", "[calibration.NAME]"),
     "unknown key of permutations": ({"permutations.ordering": '"natural"'}, "permutations: key = 'ordering'", "one of calibration"),
+    "a size of the construction given twice": ({"growth.features": "[8, 8]"}, "growth: features = [8, 8]", "every value once"),
     "claims that are no list": ({"claims": '"x.py"'}, "claims = 'x.py'", "a list of Python files"),
 }
 
