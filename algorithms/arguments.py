@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 
 LARGEST_CODE = 2**53  # beyond it float64 no longer holds every integer
+LARGEST_COUNT = 2**63 - 1
+LONGEST_SHOWN = 120  # characters of a refused value
+PROCESSES_PER_CORE = 16
 
 
 class InvalidArgumentError(ValueError):
@@ -13,23 +19,48 @@ class InvalidArgumentError(ValueError):
 
 def reject(name: str, value: object, accepted: str) -> InvalidArgumentError:
     """The one sentence that every refusal uses: the name, the value, what is accepted."""
-    shown = repr(value)
-    if len(shown) > 120:
-        shown = shown[:117] + "..."
-    return InvalidArgumentError(f"{name} = {shown} is not accepted: {accepted}")
+    sentence = f"{name} = {_shown(value)} is not accepted: {accepted}"
+    return InvalidArgumentError(sentence if len(sentence.splitlines()) == 1 else " ".join(sentence.split()))
+
+
+def _shown(value: object) -> str:
+    try:
+        shown = repr(value)
+    except Exception:  # nested too deeply, too long a number, or of a class of somebody's own
+        shown = f"<{type(value).__name__}>"
+    if "\n" in shown:
+        shown = " ".join(shown.split())
+    return shown if len(shown) <= LONGEST_SHOWN else shown[: LONGEST_SHOWN - 3] + "..."
+
+
+def as_array(value: object) -> np.ndarray:
+    """`value` as an array of whatever it holds.
+
+    Raises:
+        TypeError: a masked array (its mask would be lost), or something that numpy cannot read.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError("a masked array")
+    try:
+        return np.asarray(value)
+    except Exception as error:  # ragged, nested too deeply, a tensor on another device
+        raise TypeError(str(error)) from None
 
 
 def as_matrix(name: str, value: object, dtype: object = np.float64, rows: int | None = None,
               columns: int | None = None, empty_columns: bool = False) -> np.ndarray:
     """`value` as a finite 2-D array of `dtype`; `rows` and `columns` prescribe its shape."""
     try:
-        given = np.asarray(value)
+        given = as_array(value)
         if given.dtype.kind not in "fiub":
             raise TypeError
         with np.errstate(over="ignore"):
             array = np.asarray(given, dtype=dtype, order="C")
     except (TypeError, ValueError):
-        raise reject(name, value, "a 2-D array of real numbers") from None
+        masked = " without a mask" if isinstance(value, np.ma.MaskedArray) else ""
+        raise reject(name, value, f"a 2-D array of real numbers{masked}") from None
+    except MemoryError:
+        raise reject(f"{name}.shape", given.shape, "an array that fits into memory") from None
     if array.ndim != 2:
         raise reject(f"{name}.shape", array.shape, "a 2-D array")
     if array.shape[0] == 0 or (array.shape[1] == 0 and not empty_columns):
@@ -48,7 +79,8 @@ def as_matrix(name: str, value: object, dtype: object = np.float64, rows: int | 
 def as_nonnegative(name: str, value: object) -> float:
     """`value` as one finite number that is not negative."""
     try:
-        if np.asarray(value).dtype.kind not in "fiuO" or np.ndim(value) != 0:
+        given = as_array(value)
+        if given.dtype.kind not in "fiuO" or given.ndim != 0:
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -58,13 +90,64 @@ def as_nonnegative(name: str, value: object) -> float:
     return number
 
 
+def as_share(name: str, value: object) -> float:
+    """`value` as one number strictly between 0 and 1."""
+    try:
+        given = as_array(value)
+        if given.dtype.kind not in "fiu" or given.ndim != 0 or not 0 < given < 1:
+            raise TypeError
+    except TypeError:
+        raise reject(name, value, "a number strictly between 0 and 1") from None
+    return float(value)
+
+
+def as_count(name: str, value: object, least: int = 1, most: int | None = None, optional: bool = False) -> int | None:
+    """`value` as a Python integer, which never wraps around; None where that is `optional`.
+
+    >>> as_count("bits", np.uint8(10), 2, 32) ** 40
+    10000000000000000000000000000000000000000
+    """
+    if value is None and optional:
+        return None
+    if not _is_integer(value) or not least <= value <= (LARGEST_COUNT if most is None else most):
+        size = f">= {least}" if most is None else f"from {least} to {most}"
+        size += " and below 2**63" if most is None and _is_integer(value) and value > LARGEST_COUNT else ""
+        raise reject(name, value, f"{'None or ' if optional else ''}an integer {size}")
+    return int(value)
+
+
 def as_seed(name: str, value: object) -> int:
     """`value` as a non-negative integer seed; None draws fresh entropy."""
     if value is None:
         return int(np.random.SeedSequence().entropy)
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+    if not _is_integer(value) or value < 0:
         raise reject(name, value, "None or an integer >= 0")
     return int(value)
+
+
+def as_path(name: str, value: object, accepted: str = "a path") -> Path:
+    """`value` as a path that the system can look up, whether or not there is something."""
+    try:
+        path = Path(value)
+        path.is_file()  # a name may be too long
+        if "\0" in str(path):
+            raise ValueError
+    except (TypeError, ValueError, OSError):
+        raise reject(name, value, accepted) from None
+    return path
+
+
+def as_workers(name: str, value: object) -> int:
+    """`value` as a number of processes, -1 for one per core; more than a machine can be meant to run are refused."""
+    most = PROCESSES_PER_CORE * (os.cpu_count() or 1)
+    if not _is_integer(value) or not (1 <= value <= most or value == -1):
+        accepted = f"a number of processes from 1 to {most} ({PROCESSES_PER_CORE} per core), or -1: one per core"
+        raise reject(name, value, accepted)
+    return int(value)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def choose(name: str, value: object, accepted: tuple[str, ...]) -> str:

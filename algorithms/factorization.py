@@ -16,7 +16,7 @@ from scipy.linalg import cholesky, get_lapack_funcs, solve_triangular
 from scipy.linalg import qr as _qr
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from .arguments import InvalidArgumentError, as_matrix, choose, reject
+from .arguments import InvalidArgumentError, as_count, as_matrix, choose, reject
 from .damping import resolve_damping
 from .ordering import resolve_ordering
 
@@ -345,8 +345,7 @@ class Factorization:
         smallest = float(np.linalg.eigvalsh(gram)[0])
         if (np.diag(gram) < 0).any() or gram[dead].any() or smallest < -slack:
             raise reject("gram", smallest, "a positive semidefinite matrix (the value is its smallest eigenvalue)")
-        if samples is not None and (isinstance(samples, bool) or not isinstance(samples, (int, np.integer)) or samples < 1):
-            raise reject("samples", samples, "None or an integer >= 1")
+        samples = as_count("samples", samples, optional=True)
         return _factorize(GramSource(gram, samples), damping, ordering)
 
     @classmethod
@@ -359,7 +358,7 @@ class Factorization:
         >>> bool(np.allclose(streamed.pivots, factorize(X).pivots))
         True
         """
-        if not isinstance(blocks, Iterable):
+        if not isinstance(blocks, Iterable) or getattr(blocks, "ndim", 1) == 0:
             raise reject("blocks", blocks, "blocks of rows (m_i, N), one after the other")
         folding = Folding(dtype)
         for block in blocks:

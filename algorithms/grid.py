@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arguments import LARGEST_CODE, as_matrix, reject
+from .arguments import LARGEST_CODE, as_array, as_count, as_matrix, reject
 
 
 class Alphabet(NamedTuple):
@@ -108,12 +108,8 @@ class Grid:
         """
         W = as_matrix("W", W, empty_columns=True)
         features = W.shape[0]
-        if isinstance(bits, bool) or not isinstance(bits, (int, np.integer)) or not 2 <= bits <= 32:
-            raise reject("bits", bits, "an integer from 2 to 32")
-        if group_size is None:
-            group_size = features
-        if isinstance(group_size, bool) or not isinstance(group_size, (int, np.integer)) or group_size < 1:
-            raise reject("group_size", group_size, "None or an integer >= 1")
+        bits = as_count("bits", bits, 2, 32)
+        group_size = min(as_count("group_size", group_size, optional=True) or features, features)
         if not isinstance(symmetric, (bool, np.bool_)):
             raise reject("symmetric", symmetric, "True or False")
         starts = np.arange(0, features, group_size)
@@ -149,11 +145,11 @@ def alphabet_of(grid: object, shape: tuple[int, int]) -> Alphabet:
 
 def _steps(value: object) -> np.ndarray:
     try:
-        step = np.array(value)
-        if step.dtype.kind not in "fiu":
+        given = as_array(value)
+        if given.dtype.kind not in "fiu":
             raise TypeError
-        step = step.astype(np.float64)
-    except (TypeError, ValueError):
+        step = given.astype(np.float64)
+    except (TypeError, ValueError, MemoryError):
         raise reject("step", value, "positive finite numbers") from None
     if step.ndim > 2 or (step.size == 0 and step.ndim < 2):
         raise reject("step.shape", step.shape, "a shape that broadcasts to (N, K)")
@@ -165,11 +161,13 @@ def _steps(value: object) -> np.ndarray:
 
 def _codes(name: str, value: object) -> np.ndarray:
     try:
-        given = np.asarray(value)
+        given = as_array(value)
         if given.dtype.kind not in "iuf" or not np.array_equal(np.rint(given), given):
             raise TypeError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, MemoryError):
         raise reject(name, value, "integer codes") from None
+    if given.ndim > 2:
+        raise reject(f"{name}.shape", given.shape, "a shape that broadcasts to (N, K)")
     if ((given < -LARGEST_CODE) | (given > LARGEST_CODE)).any():
         raise reject(name, value, "codes of at most 2**53 in size")
     codes = given.astype(np.int64)

@@ -6,12 +6,13 @@ from typing import Protocol
 
 import numpy as np
 
-from .arguments import reject
+from .arguments import as_array, reject
 
 ORDERINGS = ("natural", "decreasing-norm", "increasing-norm", "min-pivot", "random:SEED")
 TIE = 1e-12  # squared residual norms this close (relative) differ by rounding only: they count as equal
 PANEL = 64  # eliminations between two updates of all residuals
 DOUBT = 2.0**16  # eps, what a panel of downdates may lose of a squared norm: 2 N sqrt(PANEL) eps at N = 4096
+LONGEST_SEED = 1000  # digits
 AFFORDABLE = 8  # candidates times directions, per residual, that cost about as much as one product with all residuals
 
 
@@ -33,7 +34,7 @@ def resolve_ordering(ordering: str | np.ndarray, source: Columns, damping: float
     norms = source.column_norms_squared
     N = len(norms)
     if not isinstance(ordering, str):
-        return _permutation(ordering, N)
+        return as_permutation(ordering, N)
     if ordering == "natural":
         return np.arange(N)
     if ordering == "decreasing-norm":
@@ -43,7 +44,7 @@ def resolve_ordering(ordering: str | np.ndarray, source: Columns, damping: float
     if ordering == "min-pivot":
         return min_pivot_order(source.root(damping))
     name, _, seed = ordering.partition(":")
-    if name == "random" and seed.isdecimal():
+    if name == "random" and seed.isdecimal() and len(seed) <= LONGEST_SEED:
         return np.random.default_rng(int(seed)).permutation(N)
     raise reject("ordering", ordering, "a permutation or one of " + ", ".join(ORDERINGS))
 
@@ -108,11 +109,12 @@ def _row_squares(rows: np.ndarray) -> np.ndarray:
     return np.einsum("ij,ij->i", rows, rows)
 
 
-def _permutation(ordering: object, N: int) -> np.ndarray:
+def as_permutation(ordering: object, N: int) -> np.ndarray:
+    """The given permutation (N,) of 0..N-1, once it is seen to be one."""
     try:
-        order = np.asarray(ordering)
+        order = as_array(ordering)
         valid = order.dtype.kind in "iu" and order.shape == (N,) and np.array_equal(np.sort(order), np.arange(N))
-    except ValueError:
+    except TypeError:
         valid = False
     if not valid:
         raise reject("ordering", ordering, f"a permutation of 0..{N - 1} or one of " + ", ".join(ORDERINGS))

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from .arguments import LARGEST_CODE, as_seed, choose, reject
+from .arguments import LARGEST_CODE, as_array, as_nonnegative, as_seed, choose, reject
 from .grid import Alphabet
 
 ROUNDINGS = ("nearest", "stochastic")
@@ -79,17 +79,38 @@ class EveryPath:
         return below + self.up[t]
 
 
+class Checked:
+    """A rule of somebody's own, held to what it promises at every step: an integer for every neuron."""
+
+    def __init__(self, rule: RoundingRule):
+        self.rule = rule
+        self.slack = as_nonnegative("rounding.slack", rule.slack)
+
+    def codes(self, t: int, ratio: np.ndarray) -> np.ndarray:
+        accepted = f"integers, one for each of {len(ratio)} neurons"
+        try:
+            codes = as_array(given := self.rule.codes(t, ratio))
+        except TypeError:
+            raise reject("rounding.codes", given, accepted) from None
+        if codes.dtype.kind not in "fiu" or codes.shape != ratio.shape or not np.array_equal(codes, np.rint(codes)):
+            raise reject("rounding.codes", codes, accepted)
+        return codes
+
+
+OURS = (Nearest, Stochastic, Prescribed, EveryPath)
+
+
 def rounding_rule(rounding: str | RoundingRule, seed: int | None, shape: tuple[int, int],
                   order: np.ndarray) -> tuple[RoundingRule, int | None]:
     """The named rule for (N, K) weights processed in `order`, and the seed it used (None where nothing is drawn).
 
     Stochastic draws are made in the original feature order, so every ordering and every form of an algorithm sees the
-    same uniform number for the same weight. A rule object is taken as it is.
+    same uniform number for the same weight. A rule object of somebody's own is taken with its codes checked.
     """
     if not isinstance(rounding, str):
         if isinstance(rounding, type) or not (callable(getattr(rounding, "codes", None)) and hasattr(rounding, "slack")):
             raise reject("rounding", rounding, "one of " + ", ".join(map(repr, ROUNDINGS)) + " or a RoundingRule")
-        return rounding, seed
+        return rounding if isinstance(rounding, OURS) else Checked(rounding), seed
     choose("rounding", rounding, ROUNDINGS)
     if rounding == "nearest":
         if seed is not None:

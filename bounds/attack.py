@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from ..algorithms import Grid, InvalidArgumentError
-from ..algorithms.arguments import reject
+from ..algorithms.arguments import as_count, reject
 from ..algorithms.damping import resolve_damping
 from ..algorithms.factorization import RowSource
 from .campaign import mended
 from .check import check, unmet_hypotheses
 from .claim import Claim, Kind, select
+from .containment import contained
 from .deterministic.optimum import optimum_decided
 from .evolution import Evolution
 from .exact import check_exact
@@ -37,6 +38,7 @@ from .verdict import Outcome, Verdict, ratios, reach
 
 BUDGET = 6000  # runs of the algorithm
 GALLERY_BUDGET = 600
+LARGEST_SIDE = 4096  # features or samples that a search may be asked for
 ENOUGH = 0.9999  # an attack that comes so near spends OVERTIME more runs to get past 1, and ends
 OVERTIME = 200
 KEPT = 1 - 1e-3  # of the ratio, when a problem is shrunk
@@ -111,13 +113,16 @@ def attack(claim_id: str, features: int = 16, samples: int = 16, budget: int = B
     >>> found.found_ratio > 0.999, found.problem.N, found.violated
     (True, 1, False)
     """
-    for name, value in (("features", features), ("samples", samples), ("budget", budget)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise reject(name, value, "an integer >= 1")
+    features, samples = as_count("features", features, 1, LARGEST_SIDE), as_count("samples", samples, 1, LARGEST_SIDE)
+    budget, seed = as_count("budget", budget), as_count("seed", seed, 0)
+    if not isinstance(claim_id, str):
+        raise reject("claim id", claim_id, "the id of one claim")
+    if progress is not None and not callable(progress):
+        raise reject("progress", progress, "None or a function of the share done and the ratio")
     (claim,) = select(claim_id)
     if not attackable(claim):
         raise reject("claim id", claim_id, "a claim that can be attacked (no prediction, and no construction with fixed numbers)")
-    with threadpool_limits(limits=1):
+    with threadpool_limits(limits=1), contained():
         return _attack(_Search(claim, budget, progress), features, samples, seed)
 
 

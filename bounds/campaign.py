@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ..algorithms.arguments import as_count, as_workers, reject
 from ..algorithms.qronos import FORMS
 from ..algorithms.rounding import ROUNDINGS
 from .check import check
 from .claim import Claim, Kind, load_claims, select
+from .containment import contained
 from .exact import check_exact
 from .hypotheses import mismatched_inputs
 from .law import LAW_KINDS
@@ -23,6 +26,7 @@ from .verdict import CONFIDENCE, Outcome, Verdict
 
 DRAWS = 8192  # per stochastic claim and problem above 12 features, fixed beforehand
 MOST_ROUNDS = 4  # of drawing `examples` problems
+MOST_EXAMPLES = 10**7
 BATCH = 10  # problems per parallel task
 EXACT_LARGEST = 6  # features of exactly replayed problems
 
@@ -93,7 +97,12 @@ def campaign(ids: Iterable[str] | None = None, examples: int = 500, seed: int = 
     over all tests of the run, so a run with true claims reports a violation with probability at most 1%. `exact` replays smaller
     problems in rational and ball arithmetic instead, with no tolerance and no false alarm.
     """
-    chosen = select(None if ids is None else list(ids))
+    if claims_file is not None and not isinstance(claims_file, (str, Path)):
+        raise reject("claims_file", claims_file, "None or a Python file that registers claims")
+    examples, seed, workers = as_count("examples", examples, 1, MOST_EXAMPLES), as_count("seed", seed, 0), as_workers("workers", workers)
+    chosen = select(ids)
+    if not chosen:
+        raise reject("claim ids", ids, "None or at least one claim id")
     summaries = {made.id: Summary(made) for made in chosen}
     tests = MOST_ROUNDS * examples * max(1, sum(made.kind in LAW_KINDS for made in chosen))
     confidence = 1 - (1 - CONFIDENCE) / tests
@@ -117,7 +126,7 @@ Checked = tuple[str, Verdict, Replayed | None]
 
 
 def _batch(ids: list[str], seed: int, numbers: range, confidence: float, claims_file: str | None, exact: bool) -> list[Checked]:
-    with threadpool_limits(limits=1):
+    with threadpool_limits(limits=1), contained():
         if claims_file:
             load_claims(claims_file)
         return [pair for number in numbers for pair in _verdicts(select(ids), seed, number, confidence, exact)]

@@ -9,6 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
+from ..algorithms import RankDeficientError
+from ..algorithms.arguments import as_count, as_share, reject
 from .claim import Claim, Kind, about_problems
 from .law import LAW_KINDS, law_verdict
 from .problem import Problem, run
@@ -36,14 +38,21 @@ def check(problem: Problem, ids: Iterable[str] | None = None, algorithm: Runner 
         code, or codes off the alphabet violates every claim about the neurons concerned.
 
     Raises:
-        InvalidArgumentError: an unknown id. RankDeficientError: the problem cannot be factored at its damping.
+        InvalidArgumentError: any argument out of its range, by name. RankDeficientError: the algorithm itself needs a factorization that
+            the problem does not have at its damping; claims that need one beside an algorithm without damping do not apply.
 
     >>> problem = Problem(np.eye(3), np.array([[0.4], [0.6], [0.1]]), Grid(step=1.0))
     >>> check(problem, ["optq-l2"])["optq-l2"].outcome.value
     'holds'
     """
+    if not isinstance(problem, Problem):
+        raise reject("problem", problem, "a Problem")
+    if not callable(algorithm):
+        raise reject("algorithm", algorithm, "a function that computes a result from a problem")
+    confidence, draws, chosen = as_share("confidence", confidence), as_count("draws", draws, 0), about_problems(ids)
     case = Case(problem, algorithm)
-    return {claim.id: _verdict(claim, case if homogeneous(claim) else case.as_given(), confidence, draws) for claim in about_problems(ids)}
+    _ = case.result  # a problem that cannot be run has no verdicts
+    return {claim.id: _verdict(claim, case if homogeneous(claim) else case.as_given(), confidence, draws) for claim in chosen}
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +108,14 @@ def unmet_hypotheses(claim: Claim, problem, result) -> tuple[np.ndarray, list[st
 
 
 def _verdict(claim: Claim, case: Case, confidence: float, draws: int) -> Verdict:
+    """The verdict of one claim; it does not apply where it needs a factorization that an algorithm without damping does without."""
+    try:
+        return _decided(claim, case, confidence, draws)
+    except RankDeficientError as error:
+        return Verdict(Outcome.NOT_APPLICABLE, advice=str(error))
+
+
+def _decided(claim: Claim, case: Case, confidence: float, draws: int) -> Verdict:
     problem = case.problem
     mismatch = structural_mismatch(claim, problem)
     if mismatch:

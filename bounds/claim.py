@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..algorithms.arguments import InvalidArgumentError, reject
+from ..algorithms.arguments import InvalidArgumentError, as_path, reject
+from .containment import contained
 from .hypotheses import Hypothesis
 from .page import Page, read_page
 
@@ -183,10 +184,15 @@ def select(ids: Iterable[str] | None) -> list[Claim]:
     known = claims()
     if ids is None:
         return list(known.values())
-    ids = [ids] if isinstance(ids, str) else list(ids)
+    try:
+        ids = [ids] if isinstance(ids, str) else list(ids)
+    except TypeError:
+        raise reject("claim ids", ids, "None or claim ids") from None
     for name in ids:
+        if not isinstance(name, str):
+            raise reject("claim id", name, "the id of a claim")
         if name not in known:
-            near = [f"; did you mean {other!r}?" for other in get_close_matches(str(name), known, n=1)]
+            near = [f"; did you mean {other!r}?" for other in get_close_matches(name, known, n=1)]
             raise reject("claim id", name, "one of " + ", ".join(known) + "".join(near))
     return [known[name] for name in ids]
 
@@ -197,21 +203,21 @@ def about_problems(ids: Iterable[str] | None) -> list[Claim]:
 
 
 def load_claims(path: str | Path) -> list[str]:
-    """Import a file of your own claims; returns the ids it registered.
+    """Import a file of your own claims, which runs it; returns the ids it registered.
 
     Raises:
-        InvalidArgumentError: no such file, one that cannot be imported (with the line and the error), or one that registers no claim.
+        InvalidArgumentError: no such file, one that cannot be imported (with the line and the error), one that ends the program, or one
+            that registers no claim.
     """
-    path = Path(path)
-    if not path.is_file() or path.suffix != ".py":
-        raise reject("claims file", str(path), "a Python file that registers claims")
+    path = claims_file(path)
     spec = importlib.util.spec_from_file_location(f"claims_{path.stem}", path)
     before = dict(claims())
     try:
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    except InvalidArgumentError:
+        with contained():
+            spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    except (InvalidArgumentError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:
         raise reject("claims file", str(path), f"a Python file that can be imported ({what_was_raised(error, path)})") from error
     added = [name for name, made in _registry.items() if before.get(name) is not made]
     if not added:
@@ -219,7 +225,19 @@ def load_claims(path: str | Path) -> list[str]:
     return added
 
 
-def what_was_raised(error: Exception, path: str | Path) -> str:
+def claims_file(path: str | Path) -> Path:
+    """The path of a file of the user's own claims, once it is seen to be there; nothing of it is run.
+
+    Raises:
+        InvalidArgumentError: no such file, or no Python file.
+    """
+    path = as_path("claims file", path, "a Python file that registers claims")
+    if not path.is_file() or path.suffix != ".py":
+        raise reject("claims file", str(path), "a Python file that registers claims")
+    return path
+
+
+def what_was_raised(error: BaseException, path: str | Path) -> str:
     """An error of a user's file in words: its kind, what it says, and the line of the file where there is one.
 
     >>> what_was_raised(SyntaxError("invalid syntax", ("mine.py", 3, 1, "1 +")), "mine.py")

@@ -40,6 +40,8 @@ def with_first_features(problem, features: int):
     laid = problem.grid.alphabet(problem.N, problem.K)
     ends = (laid.low[keep], laid.high[keep]) if problem.grid.finite else (None, None)
     inputs = {name: getattr(problem, name)[:, keep] for name in ("X", "X_quantized", "X_validation") if getattr(problem, name) is not None}
+    if not isinstance(problem.ordering, str):
+        inputs["ordering"] = problem.ordering[problem.ordering < features]
     return problem.but(W=problem.W[keep], grid=Grid(laid.step[keep], *ends), **inputs)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,14 +14,19 @@ from pathlib import Path
 import numpy as np
 
 from ..algorithms import Factorization, Grid, Result, factorize, gpfq, optq, qronos, round_to_nearest
-from ..algorithms.arguments import as_matrix, as_nonnegative, as_seed, choose, reject
+from ..algorithms.arguments import InvalidArgumentError, as_matrix, as_nonnegative, as_path, as_seed, as_share, choose, reject
+from ..algorithms.damping import resolve_damping
 from ..algorithms.factorization import RowSource
 from ..algorithms.grid import Alphabet
-from ..algorithms.ordering import resolve_ordering
+from ..algorithms.ordering import as_permutation, resolve_ordering
 from ..algorithms.qronos import FORMS
 from ..algorithms.rounding import ROUNDINGS, RoundingRule
 
 ALGORITHMS = ("optq", "qronos", "gpfq", "round-to-nearest")
+MATRICES = ("X", "W", "X_quantized", "X_validation")
+WORDS = ("algorithm", "form", "damping", "rounding", "seed", "failure_probability")
+ENDS = ("step", "low", "high")
+PROBE = RowSource.of(np.eye(2))  # what names of dampings and orderings are tried on
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +83,8 @@ class Problem:
         object.__setattr__(self, "X", X)
         object.__setattr__(self, "W", as_matrix("W", self.W, rows=features))
         if self.X_quantized is not None:
-            deployed = given.X if isinstance(given, Factorization) else as_matrix("X_quantized", given, rows=samples, columns=features)
-            object.__setattr__(self, "X_quantized", deployed)
+            deployed = given.X if isinstance(given, Factorization) else given
+            object.__setattr__(self, "X_quantized", as_matrix("X_quantized", deployed, rows=samples, columns=features))
         if self.X_validation is not None:
             object.__setattr__(self, "X_validation", as_matrix("X_validation", self.X_validation, columns=features))
         if not isinstance(self.grid, Grid):
@@ -85,13 +93,20 @@ class Problem:
         choose("algorithm", self.algorithm, ALGORITHMS)
         choose("form", self.form, FORMS)
         choose("rounding", self.rounding, ROUNDINGS if self.algorithm != "round-to-nearest" else ROUNDINGS[:1])
-        if not isinstance(self.damping, str):
-            object.__setattr__(self, "damping", as_nonnegative("damping", self.damping))
+        self._check_rules(features)
         object.__setattr__(self, "seed", as_seed("seed", self.seed))
-        p = self.failure_probability
-        if isinstance(p, bool) or np.ndim(p) != 0 or np.asarray(p).dtype.kind not in "fiu" or not 0 < p < 1:
-            raise reject("failure_probability", p, "a number strictly between 0 and 1")
-        object.__setattr__(self, "failure_probability", float(p))
+        object.__setattr__(self, "failure_probability", as_share("failure_probability", self.failure_probability))
+
+    def _check_rules(self, features: int) -> None:
+        """Damping and ordering as they are kept: names that are known, or a number and a permutation."""
+        if isinstance(self.damping, str):
+            resolve_damping(self.damping, PROBE)
+        else:
+            object.__setattr__(self, "damping", as_nonnegative("damping", self.damping))
+        if isinstance(self.ordering, str):
+            resolve_ordering(self.ordering, PROBE, 1.0)
+        else:
+            object.__setattr__(self, "ordering", as_permutation(self.ordering, features))
 
     @property
     def m(self) -> int:
@@ -158,29 +173,71 @@ class Problem:
         return other
 
     def save(self, path: str | Path) -> Path:
-        """Write the problem to one replayable .npz file (no pickles)."""
-        arrays = {name: getattr(self, name) for name in ("X", "W", "X_quantized", "X_validation") if getattr(self, name) is not None}
-        arrays |= {f"grid_{name}": getattr(self.grid, name) for name in ("step", "low", "high") if getattr(self.grid, name) is not None}
-        words = {name: getattr(self, name) for name in ("algorithm", "form", "damping", "rounding", "seed", "failure_probability")}
+        """Write the problem to one replayable .npz file (no pickles), whole or not at all.
+
+        Raises:
+            InvalidArgumentError: a file that cannot be written.
+        """
+        arrays = {name: getattr(self, name) for name in MATRICES if getattr(self, name) is not None}
+        arrays |= {f"grid_{name}": getattr(self.grid, name) for name in ENDS if getattr(self.grid, name) is not None}
+        words = {name: getattr(self, name) for name in WORDS}
         if isinstance(self.ordering, str):
             words["ordering"] = self.ordering
         else:
-            arrays["ordering"] = np.asarray(self.ordering)
-        path = Path(path)
-        with path.open("wb") as file:
-            np.savez(file, settings=np.array(json.dumps(words, sort_keys=True)), **arrays)
+            arrays["ordering"] = self.ordering
+        path = as_path("path", path, "the path of a file that can be written")
+        temporary = path.parent / f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}"
+        try:
+            with temporary.open("wb") as file:
+                np.savez(file, settings=np.array(json.dumps(words, sort_keys=True)), **arrays)
+            temporary.replace(path)
+        except OSError as error:
+            raise reject("path", str(path), f"a file that can be written ({error.strerror})") from None
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
         return path
 
     @classmethod
     def load(cls, path: str | Path) -> Problem:
-        """Read a problem that `save` wrote."""
-        with np.load(path, allow_pickle=False) as stored:
-            if "settings" not in stored:
-                raise reject("path", str(path), "a problem file written by Problem.save")
-            arrays = {name: stored[name] for name in stored.files if name != "settings"}
-            words = json.loads(str(stored["settings"]))
-        grid = Grid(**{name: arrays.pop(f"grid_{name}") for name in ("step", "low", "high") if f"grid_{name}" in arrays})
-        return cls(grid=grid, **arrays, **words)
+        """Read a problem that `save` wrote.
+
+        Raises:
+            InvalidArgumentError: no such file, one that is damaged or that `save` did not write, or one that holds no sound problem.
+        """
+        path = as_path("path", path, "the path of a problem file written by Problem.save")
+        if not path.is_file():
+            raise reject("path", str(path), "a problem file written by Problem.save (there is no such file)")
+        try:
+            arrays, words = _stored(path)
+        except Exception as error:  # a damaged archive can fail anywhere in its readers
+            raise reject("path", str(path), f"a problem file written by Problem.save ({_said(error)})") from None
+        try:
+            grid = Grid(**{name: arrays.pop(f"grid_{name}") for name in ENDS if f"grid_{name}" in arrays})
+            return cls(grid=grid, **arrays, **words)
+        except InvalidArgumentError as error:
+            raise InvalidArgumentError(f"{path}: {error}") from None
+
+
+def _stored(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+    """Arrays and words of a problem's file, none missing and none too many."""
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:  # numpy leaves a damaged file open that it opens itself
+        arrays = {name: stored[name] for name in stored.files if name != "settings"}
+        words = json.loads(str(stored["settings"]))
+    if not isinstance(words, dict):
+        raise ValueError("its settings are no table")
+    required, ordering = {"X", "W", "grid_step"}, {"ordering"} - words.keys()
+    allowed = {*MATRICES, *(f"grid_{name}" for name in ENDS)} | ordering
+    missing = sorted((required | ordering) - arrays.keys()) + sorted(set(WORDS) - words.keys())
+    unknown = sorted(arrays.keys() - allowed) + sorted(words.keys() - {*WORDS, "ordering"})
+    if missing or unknown:
+        raise ValueError(f"it lacks {', '.join(missing)}" if missing else f"nothing of a problem is called {', '.join(unknown)}")
+    return arrays, words
+
+
+def _said(error: Exception) -> str:
+    """An error on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def run(problem: Problem, rounding: RoundingRule | None = None) -> Result:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ..algorithms.arguments import InvalidArgumentError
 from ..bounds import Kind
+from .places import file_to_write
 
 RATIOS = {Kind.IDENTITY: "relative residual", Kind.LOWER: "bound/measured", Kind.EXPECTATION: "mean of measured/bound",
           Kind.PROBABILITY: "(1 - p)-quantile of measured/bound"}  # else measured/bound
@@ -35,6 +36,8 @@ def attack_claim(
 
     own = [] if claims is None else load_claims(claims)
     select(claim)
+    for name in (claim, f"{claim}-found"):
+        file_to_write("output", output / f"{name}.npz")
     with tqdm(total=100, desc=f"attack {claim}", unit="%", disable=as_json or None) as bar:
 
         def show(share: float, ratio: float) -> None:

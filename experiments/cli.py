@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from tqdm import tqdm
 
-from ..algorithms.arguments import InvalidArgumentError, reject
+from ..algorithms.arguments import InvalidArgumentError, as_path, as_workers, reject
 from .attack_command import attack_claim
 from .calibrations_command import list_calibrations
 from .compare_command import compare_tables
 from .explain_command import explain_claim
 from .extreme_command import check_extreme
-from .progress import StoppedError
+from .places import file_to_write, folder_to_write
+from .progress import StoppedError, terminable
 from .replay_command import replay_file
 from .reproduce_command import reproduce_study
 
@@ -40,9 +41,7 @@ app.command("reproduce")(reproduce_study)
 
 
 def _processes(workers: int) -> int:
-    if workers < 1 and workers != -1:
-        raise reject("workers", workers, "a number of processes from 1 on, or -1: one per core")
-    return workers
+    return as_workers("workers", workers)
 
 
 Output = Annotated[Path, typer.Option(help="Folder that holds the table, and the figures and the report in a folder of the study's name.")]
@@ -57,7 +56,8 @@ OfSweep = Annotated[str | None, typer.Option("--sweep", help="The table STUDY-SW
 def main() -> None:
     """Run the command line; bad input ends with its one sentence and exit status 2, a study stopped early with status 1."""
     try:
-        app()
+        with terminable():
+            app()
     except InvalidArgumentError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
         sys.exit(2)
@@ -164,14 +164,20 @@ def check(
     from ..bounds.campaign import campaign
     from ..bounds.claim import load_claims
     from ..bounds.claim import select as select_claims
+    from .dispatch import LOST
 
-    if certificates is not None and (not exact or (certificates.exists() and not certificates.is_dir())):
+    if certificates is not None and not exact:
         raise reject("certificates", str(certificates), "a folder, with --exact: only exact verdicts have certificates")
     if extreme:
         beside = {"exact": exact, "claims": claims}
         raise typer.Exit(check_extreme(claim, examples, seed, workers, as_json, beside=beside))
+    folder_to_write("witnesses", witnesses)
+    if certificates is not None:
+        folder_to_write("certificates", certificates)
     file, own = (None, []) if claims is None else (str(claims), load_claims(claims))
     chosen = [made.id for made in select_claims(claim)]
+    for name in chosen:
+        file_to_write("witnesses", witnesses / f"{name}.npz")
     examples = examples or (50 if exact else 500)
     batches = campaign(claim, examples, seed, workers, file, exact)
     with tqdm(total=100, desc="check", unit="%", disable=as_json or None) as progress:
@@ -181,7 +187,9 @@ def check(
                 summaries = latest
         except InvalidArgumentError:
             raise
-        except Exception:
+        except Exception as error:
+            if type(error).__name__ in LOST:
+                raise StoppedError(f"{LOST[type(error).__name__]}; nothing was decided") from None
             for name in (name for name in own if name in chosen):
                 _refuse_raising(name, claims, examples, seed, exact)
             raise
@@ -266,6 +274,9 @@ def _tell(done: Summary, where: str) -> None:
     said += [f"{failed} failed"] if failed else []
     counts = f" ({', '.join(said)})" if said else ""
     typer.echo(f"{done.cells} cells{counts} {where}")
+    if len(done.kernels) > 1:
+        typer.echo(f"these cells were computed by {len(done.kernels)} BLAS kernels ({'; '.join(done.kernels)}): digits may differ in the "
+                   "last places, and on networks quantized layer by layer in more", err=True)
 
 
 def _failures(failures: Sequence[Failure]) -> int:
@@ -298,7 +309,7 @@ def _table(output: Path, name: str) -> Path:
 
 
 def _written(output: Path, name: str, study: str, sweep: str | None) -> Path:
-    table = _table(output, name)
+    table = as_path("table", _table(output, name))
     if not table.is_file():
         made = f"run {study}" + (f" --sweep {sweep}" if sweep else "") + (f" --output {output}" if output != Path("out") else "")
         raise reject("table", str(table), f"no such file; `provable-ptq {made}` makes it")

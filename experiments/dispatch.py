@@ -19,7 +19,8 @@ import joblib
 from joblib.parallel import ParallelBackendBase
 from threadpoolctl import threadpool_limits
 
-from ..algorithms.arguments import reject
+from ..algorithms.arguments import as_workers, reject
+from ..bounds.containment import contained
 from .cells import StudyCell
 from .store import encode, environment
 
@@ -118,8 +119,11 @@ def _run(index: int, work: Callable[[], bytes | None]) -> Done:
     start, shard, error = time.perf_counter(), None, None
     _limit_threads(len(sys.modules))
     try:
-        shard = work()
-    except Exception as raised:
+        with contained():
+            shard = work()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as raised:  # whatever a cell does, it ends as a shard or as an error
         error = f"{type(raised).__name__}: {raised}"
     return Done(index, shard, error, time.perf_counter() - start)
 
@@ -196,8 +200,12 @@ class Pool:
 def processes(workers: int) -> Iterator[Pool]:
     """Processes of this machine, one thread each; with one worker, this process.
 
+    Raises:
+        InvalidArgumentError: no number of processes, or more than this machine can be meant to run.
+
     loky replaces a process whose memory has grown, between two tasks, and warns that it did: nothing is lost.
     """
+    workers = as_workers("workers", workers)
     with (
         one_thread(), warnings.catch_warnings(),
         joblib.parallel_config("loky", inner_max_num_threads=1, initializer=_follow, initargs=(os.getpid(),)),
@@ -246,7 +254,8 @@ def _parallel(workers: int) -> joblib.Parallel:
 
 def _follow(parent: int) -> None:
     """A worker process leaves interrupts to its parent, and ends soon after it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 

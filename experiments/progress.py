@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Hashable, Iterable
+import threading
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 
 from tqdm import tqdm
@@ -15,6 +18,19 @@ OWN_SHARE = 2.0  # expected seconds of a kind that are done when its own speed c
 
 class StoppedError(RuntimeError):
     """A run ended before its study was finished; what was finished is kept, and the same command resumes."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Inside, SIGTERM ends the program as Ctrl-C does: with a KeyboardInterrupt, so with the same sentence."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 class TimeLeft:

@@ -11,13 +11,14 @@ import joblib
 import pandas as pd
 from pandas.api.types import infer_dtype
 
-from ..algorithms.arguments import reject
+from ..algorithms.arguments import as_path, reject
 from .cells import StudyCell
 from .cells.facts import FACTS
 from .dispatch import OtherEnvironmentError, Pool, WorkersLostError, cluster, part_of, processes, run_preparation, run_task, tasks
 from .names import did_you_mean
-from .progress import Progress, StoppedError
-from .store import Store, environment, provenance, write_table
+from .places import file_to_write
+from .progress import Progress, StoppedError, terminable
+from .store import Shard, Store, environment, provenance, write_table
 
 KEY = ["study", "sweep", "calibration", "layer", "mismatch", "algorithm", "form", "rounding", "bits", "steps", "alphabet", "ordering",
        "damping", "seed", "draws", "record", "claim", "failure_probability", "level"]  # fmt: skip
@@ -45,13 +46,17 @@ class Failure:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did: cells of the study (or of its part), those found in the store, those computed now, and the failures among them."""
+    """What a run did: cells of the study (or of its part), those found in the store, those computed now, and the failures among them.
+
+    `kernels` are the BLAS kernels that the rows of the table come from: of several, last digits may differ from row to row.
+    """
 
     table: Path | None
     cells: int
     found: int
     computed: int
     failures: tuple[Failure, ...]
+    kernels: tuple[str, ...] = ()
 
 
 def run_study(study, table: str | Path, workers: int = -1, progress: bool = True, store: str | Path | None = None,
@@ -70,15 +75,19 @@ def run_study(study, table: str | Path, workers: int = -1, progress: bool = True
         scheduler: address of a Dask scheduler whose workers do the work; files that the study names must be where they are here.
 
     Raises:
-        InvalidArgumentError: a store that cannot be made, a scheduler that cannot run this study; before any cell runs.
+        InvalidArgumentError: claims of the study's own that cannot be loaded, a table or a store that cannot be written, a number of
+            workers out of range, a scheduler that cannot run this study; before any cell runs.
         StoppedError: interrupted, a worker lost, the disk full, or the first failure with `fail_fast`.
     """
-    table = Path(table)
+    table = file_to_write("table", table)
+    study.load_claims()
     run = _Run(study, range(len(study.cells)), Store(store or table.parent / "store", study.claims_files))
     with run.ending_clearly():
         run.finish(workers, progress, fail_fast, scheduler)
-        _write(study, [run.rows(index) for index in run.wanted], table)
-    return run.summary(table)
+        shards = {index: run.shard(index) for index in run.wanted if index not in run.errors}
+        rows = [row for index in run.wanted for row in (shards[index].rows if index in shards else [run.failed_row(index)])]
+        made = _write(study, rows, shards.values(), table)
+    return run.summary(table, made["kernels"])
 
 
 def run_shard(study, shard: tuple[int, int], store: str | Path, workers: int = -1, progress: bool = True, fail_fast: bool = False,
@@ -92,30 +101,34 @@ def run_shard(study, shard: tuple[int, int], store: str | Path, workers: int = -
     Raises:
         InvalidArgumentError, StoppedError: as for `run_study`.
     """
+    study.load_claims()
     run = _Run(study, part_of(study.cells, *shard), Store(store, study.claims_files))
     with run.ending_clearly():
         run.store.note_part(study.name, *shard)
         run.finish(workers, progress, fail_fast, scheduler)
-    return run.summary(None)
+    return run.summary(None, ())
 
 
 def merge(study, table: str | Path, stores: Iterable[str | Path]) -> Summary:
     """Write the table of a study whose cells were run in parts, from all their stores.
 
+    The study's own claims are not loaded: nothing of the user's is run.
+
     Raises:
         InvalidArgumentError: a cell is in none of the stores; which, and which parts of the study hold them.
     """
-    folders = [Path(folder) for folder in stores]
+    table = file_to_write("table", table)
+    folders = [as_path("store", folder) for folder in stores]
     for folder in folders:
         if not folder.is_dir():
             raise reject("store", str(folder), "a folder that `provable-ptq run` wrote")
     opened = [Store(folder, study.claims_files) for folder in folders]
-    rows = [_first(opened, cell) for cell in study.cells]
-    missing = [index for index, found in enumerate(rows) if found is None]
+    shards = [_first(opened, cell) for cell in study.cells]
+    missing = [index for index, found in enumerate(shards) if found is None]
     if missing:
         raise reject("store", ", ".join(map(str, folders)), _what_is_missing(study, missing, opened))
-    _write(study, rows, Path(table))
-    return Summary(Path(table), len(rows), len(rows), 0, ())
+    made = _write(study, [row for shard in shards for row in shard.rows], shards, table)
+    return Summary(table, len(shards), len(shards), 0, (), tuple(made["kernels"]))
 
 
 def listed(failures: Iterable[Failure]) -> list[str]:
@@ -176,12 +189,13 @@ def _axes(spec: dict) -> dict[str, object]:
     return {name: spec[name] for name in KEY if isinstance(spec.get(name), (str, int, float))}
 
 
-def _write(study, found: list[tuple[list[dict], dict[str, str]]], table: Path) -> None:
-    inputs = {name: digest for _, of_cell in found for name, digest in of_cell.items()}
-    write_table(tidy([row for rows, _ in found for row in rows]), provenance(study, inputs), table)
+def _write(study, rows: list[dict], shards: Iterable[Shard], table: Path) -> dict[str, object]:
+    made = provenance(study, shards)
+    write_table(tidy(rows), made, table)
+    return made
 
 
-def _first(stores: list[Store], cell: StudyCell) -> tuple[list[dict], dict[str, str]] | None:
+def _first(stores: list[Store], cell: StudyCell) -> Shard | None:
     return next((found for store in stores if (found := store.read(store.key(cell.spec()))) is not None), None)
 
 
@@ -203,6 +217,7 @@ class _Run:
         self.study, self.wanted, self.store = study, list(wanted), store
         self.specs = {index: study.cells[index].spec() for index in self.wanted}
         self.keys = {index: store.key(spec) for index, spec in self.specs.items()}
+        store.refuse_obstacles(self.keys.values())
         self.found = {index for index in self.wanted if store.read(self.keys[index]) is not None}
         self.computed: set[int] = set()
         self.errors: dict[int, str] = {}
@@ -212,7 +227,8 @@ class _Run:
     def ending_clearly(self) -> Iterator[None]:
         """Every way to end early becomes one sentence that says what is kept."""
         try:
-            yield
+            with terminable():
+                yield
         except KeyboardInterrupt:
             raise self._stopped("interrupted") from None
         except (WorkersLostError, OtherEnvironmentError) as error:
@@ -235,7 +251,7 @@ class _Run:
         costs = [(PREPARATION, each.cost()) for each in preparations]
         costs += [(sweep_of(self.specs[i]), cells[i].cost()) for task in work for i in task]
         with (
-            cluster(scheduler) if scheduler else processes(workers) as pool,
+            cluster(scheduler) if scheduler is not None else processes(workers) as pool,
             Progress(self.study.name, len(self.wanted), len(self.found), costs, pool.workers, shown) as progress,
         ):
             self._prepare(pool, preparations, progress, fail_fast)
@@ -268,15 +284,17 @@ class _Run:
             raise self._stopped(f"failed: {failure}")
         return failure
 
-    def rows(self, index: int) -> tuple[list[dict], dict[str, str]]:
-        """Rows and input files of a cell: from its shard, or the one row that says how it failed."""
-        if index in self.errors:
-            return [_axes(self.specs[index]) | {"record": FAILED, "error": self.errors[index]}], {}
+    def failed_row(self, index: int) -> dict:
+        """The one row that says how a cell failed."""
+        return _axes(self.specs[index]) | {"record": FAILED, "error": self.errors[index]}
+
+    def shard(self, index: int) -> Shard:
+        """A finished cell, from the store."""
         found = self.store.read(self.keys[index])
         if found is None:
             raise self._stopped(f"a finished cell is gone from the store: {described(self.specs[index])}")
         return found
 
-    def summary(self, table: Path | None) -> Summary:
+    def summary(self, table: Path | None, kernels: Iterable[str]) -> Summary:
         failed = [Failure(described(self.specs[index]), error) for index, error in sorted(self.errors.items())]
-        return Summary(table, len(self.wanted), len(self.found), len(self.computed), (*self.unprepared, *failed))
+        return Summary(table, len(self.wanted), len(self.found), len(self.computed), (*self.unprepared, *failed), tuple(kernels))

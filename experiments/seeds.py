@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 
+from ..algorithms.arguments import reject
+
 
 def seed_of(**axes: object) -> int:
     """A 63-bit seed from named axes; independent of their order, of the process and of the machine.
@@ -12,5 +14,8 @@ def seed_of(**axes: object) -> int:
     >>> seed_of(study=1, calibration="ar1") == seed_of(calibration="ar1", study=1)
     True
     """
-    text = json.dumps(axes, sort_keys=True)
+    try:
+        text = json.dumps(axes, sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        raise reject("seed", axes, "axes of numbers and text") from None
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1

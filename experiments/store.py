@@ -14,17 +14,22 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import scipy.linalg  # noqa: F401  (its BLAS is one of those that `kernel` names)
+from threadpoolctl import threadpool_info
 
-from ..algorithms.arguments import reject
+from ..algorithms.arguments import as_path, reject
+from .own_claims import describe
 
 ROOMS = ("algorithms", "bounds", "experiments")
 SHIPPED = ("*.py", "*.npz")  # results depend on the sources and on the data that ships with them
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "python-flint", "torch", "scikit-learn", "safetensors", "tokenizers")
 ABANDONED = 3600.0  # seconds after which a temporary file belongs to a run that was killed
+SEAL, UNSEALED = b"sha256 of this shard: ", b"0" * 64  # what a shard holds before it gets its name
 
 
 def code_version() -> str:
@@ -42,6 +47,17 @@ def code_version() -> str:
 def environment() -> dict[str, object]:
     """What the rows of this process depend on beside the spec: code version and versions of libraries; read once."""
     return {"code": code_version(), "versions": dict(_versions())}
+
+
+@lru_cache(maxsize=1)
+def kernel() -> str:
+    """The BLAS kernels of this process: what last digits depend on beside `environment`, as "openblas Haswell".
+
+    The key of a cell does not depend on it, so that shards of different machines merge; a table says which kernels it is from.
+    """
+    named = {f"{library['internal_api']} {library.get('architecture', 'of unknown kernel')}" for library in threadpool_info()
+             if library["user_api"] == "blas" and "torch" not in library["filepath"]}
+    return ", ".join(sorted(named)) or "unknown"
 
 
 def _versions() -> Iterable[tuple[str, str]]:
@@ -64,47 +80,82 @@ def claims_sha256(file: str | Path) -> str:
         raise reject("claims file", str(file), "a Python file that can be read") from None
 
 
-def provenance(study, inputs: dict[str, str]) -> dict[str, object]:
-    """What a table says of its making: study, seed, code version, library versions, SHA-256 of its files."""
+class Shard(NamedTuple):
+    """A finished cell as it is kept.
+
+    Attributes:
+        rows: its rows.
+        inputs: SHA-256 of each input file, by name.
+        spec: what the cell is.
+        kernel: what computed it, see `kernel`.
+        own_claims: the user's own claims among its rows, described, by id.
+    """
+
+    rows: list[dict]
+    inputs: dict[str, str]
+    spec: dict[str, object]
+    kernel: str
+    own_claims: dict[str, dict[str, str]]
+
+
+def provenance(study, shards: Iterable[Shard]) -> dict[str, object]:
+    """What a table says of its making: study, seed, code version, library versions, SHA-256 of its files, kernels, own claims."""
+    shards = list(shards)
     return {
         "study": study.name, "title": study.title, "seed": study.seed, "study_sha256": study.sha256, "cells": len(study.cells),
         **environment(), "claims_files": {Path(file).name: claims_sha256(file) for file in study.claims_files},
-        "inputs": dict(sorted(inputs.items())),
+        "inputs": _together(shard.inputs for shard in shards),
+        "kernels": sorted({shard.kernel for shard in shards}),
+        "own_claims": _together(shard.own_claims for shard in shards),
     }
 
 
+def _together(noted: Iterable[dict]) -> dict:
+    """What shards note by name, of all of them, in the order of the names."""
+    found = {name: what for of_shard in noted for name, what in of_shard.items()}
+    return dict(sorted(found.items(), key=lambda item: item[0]))
+
+
 def encode(rows: list[dict], inputs: dict[str, str], spec: dict[str, object]) -> bytes:
-    """The rows of a cell as one Parquet file, values unchanged; its input files and spec beside them.
+    """The rows of a cell as one Parquet file, values unchanged; its input files, its spec and what computed it beside them.
 
     Arguments:
         rows: of numbers, strings and None; any of them may lack a column.
         inputs: SHA-256 of each input file, by name.
-        spec: what the cell is, for a reader of the file.
+        spec: what the cell is.
 
     Raises:
         pyarrow.ArrowException: a column holds both text and numbers.
 
-    >>> decode(encode([{"claim": "optq-l2", "ratio": 0.1}, {"claim": None}], {}, {}))
-    ([{'claim': 'optq-l2', 'ratio': 0.1}, {'claim': None, 'ratio': None}], {})
+    >>> decode(encode([{"claim": "optq-l2", "ratio": 0.1}, {"claim": None}], {}, {})).rows
+    [{'claim': 'optq-l2', 'ratio': 0.1}, {'claim': None, 'ratio': None}]
     """
     columns = dict.fromkeys(column for row in rows for column in row)
     table = pa.table({column: [row.get(column) for row in rows] for column in columns})
-    noted = {"inputs": json.dumps(inputs, sort_keys=True), "spec": json.dumps(spec, sort_keys=True)}
+    noted = {"inputs": inputs, "spec": spec, "kernel": kernel(), "own_claims": describe({row.get("claim") for row in rows})}
+    texts = {name: json.dumps(value, sort_keys=True) for name, value in noted.items()}
     sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata(noted), sink, compression="none", use_dictionary=False, write_statistics=False,
-                   write_page_checksum=True)
+    pq.write_table(table.replace_schema_metadata(texts | {"seal": SEAL + UNSEALED}), sink, compression="none", use_dictionary=False,
+                   write_statistics=False, write_page_checksum=True)
     return sink.getvalue().to_pybytes()
 
 
-def decode(content: bytes) -> tuple[list[dict], dict[str, str]]:
-    """Rows and input files of a shard.
-
-    Raises:
-        Exception: not a whole shard.
-    """
+def decode(content: bytes) -> Shard:
+    """What `encode` made into bytes."""
     with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
         table = file.read(use_threads=False)
-    return table.to_pylist(), json.loads(table.schema.metadata[b"inputs"])
+    return Shard(table.to_pylist(), *(json.loads(table.schema.metadata[name.encode()]) for name in Shard._fields[1:]))
+
+
+def sealed(content: bytes, key: str) -> bytes:
+    """A shard with the SHA-256 of its name and of all else that it holds in the place for it.
+
+    Raises:
+        ValueError: there is no such place.
+    """
+    start = content.rindex(SEAL) + len(SEAL)
+    before, after = content[:start], content[start + len(UNSEALED) :]
+    return before + hashlib.sha256(key.encode() + before + after).hexdigest().encode() + after
 
 
 class Store:
@@ -140,18 +191,37 @@ class Store:
 
     def holds(self, key: str) -> bool:
         """Whether there is a shard of this name."""
-        return (self.folder / f"{key}.parquet").is_file()
+        return self._path(key).is_file()
 
-    def read(self, key: str) -> tuple[list[dict], dict[str, str]] | None:
-        """Rows and input files of a finished cell; None where there is no shard, or no whole one."""
+    def read(self, key: str) -> Shard | None:
+        """A finished cell; None where there is no shard, or none that was written under this name and is whole.
+
+        Nothing of a file is read as Parquet before its SHA-256 is seen to be right, since Parquet's own checksums leave out the names
+        of columns.
+        """
         try:
-            return decode((self.folder / f"{key}.parquet").read_bytes())
+            content = self._path(key).read_bytes() if self.holds(key) else b""
+            shard = decode(content) if content == sealed(content, key) else None
         except Exception:  # a damaged file can fail anywhere in the reader
             return None
+        return shard if shard is not None and self.key(shard.spec) == key else None
 
     def write(self, key: str, content: bytes) -> None:
-        """Keep a finished cell, as `encode` returns it."""
-        write_whole(self.folder / f"{key}.parquet", lambda temporary: temporary.write_bytes(content))
+        """Keep a finished cell, as `encode` returns it; whatever stood in its place is replaced."""
+        write_whole(self._path(key), lambda temporary: temporary.write_bytes(sealed(content, key)))
+
+    def refuse_obstacles(self, keys: Iterable[str]) -> None:
+        """Refuse a store in which a folder has the name of a cell: it could be neither read nor replaced.
+
+        Raises:
+            InvalidArgumentError: there is one.
+        """
+        for key in keys:
+            if self._path(key).is_dir():
+                raise reject("store", str(self.folder), f"a folder of shards; remove the folder {self._path(key).name} in it")
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}.parquet"
 
     def note_part(self, study: str, number: int, parts: int) -> None:
         """Leave a note that this store holds one part of a study, for `parts`."""
@@ -163,8 +233,8 @@ class Store:
         return {int(note[1]) for note in notes if note}
 
     def _sweep(self) -> None:
-        for left in self.folder.glob(".*.parquet.*"):
-            with suppress(FileNotFoundError):  # another run may sweep too
+        for left in (*self.folder.glob(".*.parquet.*"), *self.cache.glob("*.tmp")):
+            with suppress(OSError):  # another run may sweep too
                 if left.stat().st_mtime < time.time() - ABANDONED:
                     left.unlink()
 
@@ -200,11 +270,10 @@ def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, object]]:
     Raises:
         InvalidArgumentError: no such file, or a file that no study wrote.
     """
-    path = Path(path)
+    path = as_path("table", path, "a Parquet table written by `provable-ptq run`")
     try:
-        table = pq.read_table(path) if path.is_file() else None
-    except pa.ArrowInvalid:
-        table = None
-    if table is None or b"provenance" not in (table.schema.metadata or {}):
-        raise reject("table", str(path), "a Parquet table written by `provable-ptq run`")
-    return table.to_pandas(), json.loads(table.schema.metadata[b"provenance"])
+        table = pq.read_table(path) if path.is_file() else pa.table({})
+        made = json.loads(table.schema.metadata[b"provenance"])
+        return table.to_pandas(), made
+    except Exception:  # another file, or a damaged one, can fail anywhere in the reader
+        raise reject("table", str(path), "a Parquet table written by `provable-ptq run`") from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
+import os
 import re
 import tomllib
 from collections import Counter
@@ -13,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..algorithms.arguments import InvalidArgumentError, reject
+from ..algorithms.arguments import InvalidArgumentError, as_path, reject
 from ..algorithms.damping import RULES, resolve_damping
 from ..algorithms.factorization import RowSource
 from ..algorithms.ordering import ORDERINGS, resolve_ordering
 from ..algorithms.qronos import FORMS
 from ..algorithms.rounding import ROUNDINGS
-from ..bounds.claim import load_claims
+from ..bounds.claim import claims_file, load_claims
 from ..bounds.problem import ALGORITHMS
 from .calibration.load import MISMATCHES, check_mismatch, check_parameters, layer_names, preparations, resolve_files, shape
 from .cells import StudyCell
@@ -34,11 +36,18 @@ SEARCHABLE = 16  # features up to which a study may ask for the exact optimum
 ALPHABETS = ("infinite", "finite")
 STEPS = ("uniform", "inverse-pivot")
 GROWTH_ETA = 314573 / 2**20  # about 0.3
+MOST_CELLS = 100_000  # of a study: more is a slip of the pen, and their specs alone would fill the memory
+MOST_DRAWS = 10**8
+MOST_ENTRIES = 2**31  # of a matrix that is drawn: 16 GiB
+LONGEST_NAME = 100  # bytes: names become those of files
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study as read from its file: `cells` in a fixed order; `sha256` of the file."""
+    """A study as read from its file: `cells` in a fixed order; `sha256` of the file.
+
+    `awaited` are the claims that its own claims files must register, each with the place where the study names it.
+    """
 
     name: str
     title: str
@@ -46,6 +55,20 @@ class Study:
     cells: tuple[StudyCell, ...]
     claims_files: tuple[str, ...] = ()
     sha256: str = ""
+    awaited: tuple[tuple[str, str], ...] = ()
+
+    def load_claims(self) -> None:
+        """Run the files of the study's own claims, and refuse a sweep that names a claim which is in none of them.
+
+        Reading a study runs nothing of the user's; whoever evaluates its cells calls this first.
+
+        Raises:
+            InvalidArgumentError: a file that cannot be imported, or a claim that nobody registers.
+        """
+        known = tuple(available_claims([name for file in self.claims_files for name in load_claims(file)]))
+        for place, name in self.awaited:
+            if name not in known:
+                raise reject(place, name, "one of " + ", ".join(known) + did_you_mean(name, known))
 
     def preparations(self) -> list:
         """Costly inputs that several cells share, each once: what to run (into a cache) before the cells."""
@@ -91,11 +114,12 @@ def _names_ordering(value):
 
 
 def _is_file_name(value):
-    return isinstance(value, str) and re.fullmatch(r"\w[\w.-]*", value) is not None
+    return isinstance(value, str) and re.fullmatch(r"\w[\w.-]*", value) is not None and len(value.encode()) <= LONGEST_NAME
 
 
+NAME = f"a name of letters, digits, '-', '_' and '.', at most {LONGEST_NAME} bytes long"
 SWEEP_KEYS = {
-    "name": _Key(_is(str), "a name", required=True, single=True),
+    "name": _Key(_is_file_name, NAME, required=True, single=True),
     "calibration": _Key(_is(str), "names of [calibration.NAME] tables", required=True),
     "mismatch": _Key(_is(str), "the mismatches " + ", ".join(MISMATCHES), ("none",), names=MISMATCHES),
     "damping": _Key(_resolves(lambda value: resolve_damping(value, _PROBE)), "numbers >= 0 or the rules " + ", ".join(RULES), (0.0,),
@@ -108,7 +132,7 @@ SWEEP_KEYS = {
     "steps": _Key(STEPS.__contains__, " or ".join(STEPS), ("uniform",), names=STEPS),
     "alphabet": _Key(ALPHABETS.__contains__, " or ".join(ALPHABETS), ("infinite",), names=ALPHABETS),
     "seeds": _Key(lambda value: _is(int)(value) and value >= 1, "an integer >= 1: how many repetitions", 1, single=True),
-    "draws": _Key(lambda value: _is(int)(value) and value >= 0, "an integer >= 0", 0, single=True),
+    "draws": _Key(lambda value: _is(int)(value) and 0 <= value <= MOST_DRAWS, f"an integer from 0 to {MOST_DRAWS}", 0, single=True),
     "failure_probability": _Key(lambda value: _is(float)(value) and 0 < value < 1, "numbers strictly between 0 and 1", (0.05,)),
     "claims": _Key(_is(str), "claim ids", ("all",)),
     "optimum": _Key(lambda value: isinstance(value, bool), "true or false", False, single=True),
@@ -121,20 +145,25 @@ def read_study(path: str | Path) -> Study:
 
     Raises:
         InvalidArgumentError: no such file, no TOML, an unknown key or name (with the nearest valid one), a wrong type, an
-            empty grid; before anything runs, with file and key.
+            empty grid or one of too many cells; before anything runs, with file and key.
+
+    Nothing of the user's is run, not even the files of claims that the study names (see `Study.load_claims`).
 
     >>> read_study("paper").name
     'paper'
     """
-    shown = str(path)
+    accepted = "a TOML file or a shipped study: " + ", ".join(SHIPPED)
+    shown = str(as_path("study", path, accepted))
     source = resources.files("provable_ptq.experiments.studies") / f"{shown}.toml" if shown in SHIPPED else Path(path)
     if not source.is_file():
-        raise reject("study", shown, "a TOML file or a shipped study: " + ", ".join(SHIPPED) + did_you_mean(shown, SHIPPED))
-    written = source.read_bytes()
+        raise reject("study", shown, accepted + did_you_mean(shown, SHIPPED))
     try:
+        written = source.read_bytes()
         content = tomllib.loads(written.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise reject("study", shown, f"a TOML file ({error})") from None
+    except RecursionError:
+        raise reject("study", shown, "a TOML file that is nested less deeply") from None
     folder = source.parent if isinstance(source, Path) else Path()
     return _Reader(shown, folder).study(content, hashlib.sha256(written).hexdigest())
 
@@ -148,7 +177,7 @@ class _Reader:
     def __init__(self, file: str, folder: Path):
         self.file = file
         self.folder = folder
-        self.own_claims: list[str] = []
+        self.awaited: list[tuple[str, str]] = []
 
     def refuse(self, key: str, value: object, accepted: str) -> InvalidArgumentError:
         return reject(f"{self.file}: {key}", value, accepted)
@@ -160,7 +189,7 @@ class _Reader:
     def study(self, content: dict, sha256: str) -> Study:
         for key in content:
             self.known("key", key, ("name", "title", "seed", "claims", "tightness", "growth", "permutations", "calibration", "sweep"))
-        checks = (("name", _is_file_name, "a name of letters, digits, '-', '_' and '.'"), ("title", _is(str), "a title"),
+        checks = (("name", _is_file_name, NAME), ("title", _is(str), "a title"),
                   ("seed", _is(int), "an integer"))
         for key, test, accepted in checks:
             if not test(content.get(key)):
@@ -173,13 +202,15 @@ class _Reader:
         for sweep in sweeps:
             if not isinstance(sweep, dict):
                 raise self.refuse("sweep", sweep, "[[sweep]] tables")
-        cells = [cell for sweep in sweeps for cell in self.cells(content, sweep, tables, files)]
+        cells = []
+        for sweep in sweeps:
+            cells += self.cells(content, sweep, tables, files, MOST_CELLS - len(cells))
         for cell, times in Counter(cells).items():
             if times > 1:
                 given = (cell.calibration, cell.damping, cell.ordering)
                 raise self.refuse(f"sweep {cell.sweep}", given, "a cell that no other sweep of this name has")
         cells += [*self.growth_cells(content), *self.permutations_cells(content, tables), *self.replay_cells(content)]
-        return Study(content["name"], content["title"], content["seed"], tuple(cells), files, sha256)
+        return Study(content["name"], content["title"], content["seed"], tuple(cells), files, sha256, tuple(self.awaited))
 
     def calibrations(self, tables: object) -> dict[str, dict]:
         """The [calibration.NAME] tables, checked, with the files of the user's own found and hashed."""
@@ -192,9 +223,20 @@ class _Reader:
             try:
                 check_parameters(f"calibration.{name}", parameters)
                 read[name] = resolve_files(f"calibration.{name}", parameters, self.folder)
+                self.affordable(f"calibration.{name}", read[name])
             except InvalidArgumentError as error:
                 raise InvalidArgumentError(f"{self.file}: {error}") from None
         return read
+
+    @staticmethod
+    def affordable(name: str, parameters: dict) -> None:
+        """Refuse matrices that no memory holds, where they are drawn and not read from files."""
+        if parameters["kind"] == "file":
+            return
+        for layer in layer_names(parameters):
+            m, N, K = shape(parameters | ({"layer": layer} if layer else {}))
+            if N * max(m, K) > MOST_ENTRIES:
+                raise reject(name, {"samples": m, "features": N, "neurons": K}, f"matrices of at most {MOST_ENTRIES} entries")
 
     def permutations_cells(self, content: dict, tables: dict) -> list[PermutationsCell]:
         """All N! orderings of the small matrices that the [permutations] table names."""
@@ -227,6 +269,8 @@ class _Reader:
         sizes, eta = table.get("features"), table.get("eta", GROWTH_ETA)
         if not isinstance(sizes, list) or not all(_is(int)(size) and 2 <= size < 2**19 for size in sizes):
             raise self.refuse("growth: features", sizes, "a list of integers from 2 to 2**19 - 1")
+        if len(set(sizes)) < len(sizes):
+            raise self.refuse("growth: features", sizes, "every value once")
         if not _is(float)(eta) or not 0 < eta < 0.5 or (eta * 2**20) % 2 != 1:
             raise self.refuse("growth: eta", eta, "an odd multiple of 2**-20 below 1/2, so that no step is a tie")
         pairs = itertools.product(sorted(sizes, reverse=True), ROUNDINGS)
@@ -242,12 +286,12 @@ class _Reader:
     def claims_files(self, given: object) -> tuple[str, ...]:
         if not isinstance(given, list) or not all(isinstance(file, str) for file in given):
             raise self.refuse("claims", given, "a list of Python files that register claims")
-        files = tuple(str((self.folder / file).resolve()) for file in given)
-        for file in files:
-            self.own_claims += load_claims(file)
-        return files
+        try:
+            return tuple(str(claims_file(os.path.abspath(self.folder / file))) for file in given)
+        except InvalidArgumentError as error:
+            raise InvalidArgumentError(f"{self.file}: {error}") from None
 
-    def cells(self, content: dict, sweep: dict, tables: dict, files: tuple[str, ...]):
+    def cells(self, content: dict, sweep: dict, tables: dict, files: tuple[str, ...], most: int):
         name = sweep.get("name")
         where = f"sweep {name if isinstance(name, str) else '?'}"
         for key in sweep:
@@ -264,7 +308,14 @@ class _Reader:
             self.fits(where, read, calibration, tables[calibration])
         if read["claims"] != ("all",):
             for claim_id in read["claims"]:
-                self.known(f"{where}: claims", claim_id, tuple(available_claims(self.own_claims)))
+                if not files:
+                    self.known(f"{where}: claims", claim_id, tuple(available_claims([])))
+                self.awaited.append((f"{self.file}: {where}: claims", claim_id))
+        layers = sum(len(layer_names(tables[name])) for name in read["calibration"])
+        wanted = layers * read["seeds"][0] * math.prod(len(read[axis]) for axis in _AXES if axis != "calibration")
+        if wanted > most:
+            raise self.refuse(f"{where}: cells", wanted, f"at most {MOST_CELLS} cells in a study (values of all keys, layers and seeds "
+                                                        "multiply)")
         shared = {"study": content["name"], "study_seed": content["seed"], "sweep": read["name"][0], "draws": read["draws"][0],
                   "failure_probability": read["failure_probability"], "claims": read["claims"], "claims_files": files,
                   "optimum": read["optimum"][0]}

@@ -1,13 +1,11 @@
 """One array of a user's file, found by "FILE" or "FILE:ARRAY": .npy, .npz and .safetensors, without reading more than is asked for.
 
 Headers are read alone, and .npy and .safetensors are mapped into memory, so an array may be larger than the machine's memory.
-A .safetensors file is a length, a JSON header and the bytes of all arrays; it is read here rather than by its library, which
-knows no bfloat16 without torch.
+What is said of an array comes from its format's own library, which holds header, offsets and length of the file against each other.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import zipfile
 from collections.abc import Callable
@@ -16,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ...algorithms.arguments import reject
+from ...algorithms.arguments import as_path, reject
 from ..names import did_you_mean
 
 FORMATS = (".npy", ".npz", ".safetensors")
-SAFETENSORS_TYPES = {
-    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1",
-}
+REAL = ("f", "i", "u", "b")  # kinds of numpy's numbers
+SAFETENSORS_REAL = ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL")
+EXTRA = 'pip install "provable-ptq[calibration]"'
 
 _SPELLED = re.compile(r"(?P<file>.+?(?:" + "|".join(map(re.escape, FORMATS)) + r"))(?::(?P<array>.+))?", re.IGNORECASE)
 
@@ -44,9 +42,16 @@ class Reference:
 
 @dataclass(frozen=True)
 class Stored:
-    """An array in a file: its shape, and a function that reads rows start..stop of it as float64."""
+    """An array in a file.
+
+    Attributes:
+        shape, dtype: as its file has them; `real`: whether it holds real numbers.
+        rows: reads rows start..stop as float64.
+    """
 
     shape: tuple[int, ...]
+    dtype: str
+    real: bool
     rows: Callable[[int, int], np.ndarray]
 
 
@@ -65,42 +70,54 @@ def open_array(name: str, reference: Reference) -> Stored:
     """The array, not read yet.
 
     Raises:
-        InvalidArgumentError: no such file or array, several arrays and no name, or a file that is not of its format; the argument
-            is called `name`.
+        InvalidArgumentError: no such file or array, several arrays and no name, a file that is not of its format, or an array of anything
+            but real numbers; the argument is called `name`.
     """
     file = reference.file
-    if not file.is_file():
+    if not as_path(name, str(file), "a file that exists").is_file():
         raise reject(name, str(file), "a file that exists")
-    arrays = _ARRAYS[file.suffix.lower()]
     try:
-        there = arrays(file)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        there = _ARRAYS[file.suffix.lower()](file)
+    except ModuleNotFoundError as error:
+        raise reject(name, str(file), f"a file of a format whose library is installed ({error.name} is not: {EXTRA})") from None
+    except Exception as error:  # a damaged file can fail anywhere in its reader
         raise reject(name, str(file), f"a sound {file.suffix} file ({error})") from None
     if reference.array is None and len(there) == 1:
-        return next(iter(there.values()))
+        return _real(name, *there.values())
     if reference.array not in there:
         shown = ", ".join(there) if len(there) <= 12 else ", ".join([*list(there)[:12], f"... ({len(there)} in all)"])
         known = f"FILE:ARRAY with one of the arrays in this file: {shown or '(none)'}"
         raise reject(name, str(reference), known + did_you_mean(reference.array, there))
-    return there[reference.array]
+    return _real(name, there[reference.array])
+
+
+def _real(name: str, stored: Stored) -> Stored:
+    if not stored.real:
+        raise reject(name, stored.dtype, "an array of real numbers")
+    return stored
+
+
+def _of_numpy(shape: tuple[int, ...], dtype: np.dtype, rows: Callable[[int, int], np.ndarray]) -> Stored:
+    return Stored(shape, str(dtype), dtype.kind in REAL, lambda start, stop: np.array(rows(start, stop), dtype=np.float64))
 
 
 def _npy(file: Path) -> dict[str, Stored]:
-    mapped = np.load(file, mmap_mode="r", allow_pickle=False)
-    return {file.stem: Stored(mapped.shape, lambda start, stop: _float64(mapped[start:stop]))}
+    mapped = np.lib.format.open_memmap(file, mode="r")
+    return {file.stem: _of_numpy(mapped.shape, mapped.dtype, lambda start, stop: mapped[start:stop])}
 
 
 def _npz(file: Path) -> dict[str, Stored]:
     with zipfile.ZipFile(file) as archive:
         names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-        return {name: Stored(_npz_shape(archive, name), _npz_rows(file, name)) for name in names}
+        return {name: _of_numpy(*_npz_header(archive, name), _npz_rows(file, name)) for name in names}
 
 
-def _npz_shape(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
+def _npz_header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
     with archive.open(f"{name}.npy") as member:
         major, _ = np.lib.format.read_magic(member)
         read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
-        return read(member)[0]
+        shape, _, dtype = read(member)
+        return shape, dtype
 
 
 def _npz_rows(file: Path, name: str) -> Callable[[int, int], np.ndarray]:
@@ -109,42 +126,31 @@ def _npz_rows(file: Path, name: str) -> Callable[[int, int], np.ndarray]:
 
     def rows(start: int, stop: int) -> np.ndarray:
         if not read:
-            with np.load(file, allow_pickle=False) as archive:
+            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
                 read.append(archive[name])
-        return _float64(read[0][start:stop])
+        return read[0][start:stop]
 
     return rows
 
 
 def _safetensors(file: Path) -> dict[str, Stored]:
-    with file.open("rb") as opened:
-        length = int.from_bytes(opened.read(8), "little")
-        if length > file.stat().st_size:
-            raise ValueError("its header is longer than the file")
-        header = json.loads(opened.read(length))
-    header.pop("__metadata__", None)
-    return {name: _safetensor(file, 8 + length, entry) for name, entry in header.items() if entry["dtype"] in SAFETENSORS_TYPES}
+    from safetensors import safe_open
+
+    with safe_open(file, "numpy") as opened:
+        return {name: _safetensor(file, name, opened.get_slice(name)) for name in opened.keys()}  # noqa: SIM118  (no mapping)
 
 
-def _safetensor(file: Path, start_of_data: int, entry: dict) -> Stored:
-    shape, dtype = tuple(entry["shape"]), SAFETENSORS_TYPES[entry["dtype"]]
+def _safetensor(file: Path, name: str, header) -> Stored:
+    dtype = header.get_dtype()
 
     def rows(start: int, stop: int) -> np.ndarray:
-        mapped = np.memmap(file, dtype, "r", start_of_data + entry["data_offsets"][0], shape)
-        block = mapped[start:stop]
-        return _bfloat16(block) if entry["dtype"] == "BF16" else _float64(block)
+        from safetensors import safe_open
 
-    return Stored(shape, rows)
+        with safe_open(file, "pt" if dtype == "BF16" else "numpy") as opened:  # numpy has no bfloat16
+            block = opened.get_slice(name)[start:stop]
+        return block.double().numpy() if dtype == "BF16" else np.array(block, dtype=np.float64)
 
-
-def _bfloat16(words: np.ndarray) -> np.ndarray:
-    """bfloat16 is the upper half of a float32."""
-    return (words.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
-
-
-def _float64(array: np.ndarray) -> np.ndarray:
-    """A copy in main memory; anything but numbers stays what it is and is refused where it is used."""
-    return np.array(array, dtype=np.float64 if array.dtype.kind in "fiub" else None)
+    return Stored(tuple(header.get_shape()), dtype, dtype in SAFETENSORS_REAL, rows)
 
 
 _ARRAYS = {".npy": _npy, ".npz": _npz, ".safetensors": _safetensors}

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..store import kernel
+
 try:
     import fcntl
 except ImportError:  # no such locks on this system: two processes may both compute, and either result is good
@@ -47,6 +49,8 @@ class InputCache:
 
     def read(self, name: str) -> dict[str, np.ndarray] | None:
         """The arrays of one input, or None where there is no sound file."""
+        if not self.path(name).is_file():  # a pipe in its place would never end
+            return None
         try:
             with self.path(name).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 return {key: file[key] for key in file.files}
@@ -79,7 +83,11 @@ class InputCache:
 
 @lru_cache(maxsize=1)
 def code_and_versions() -> dict[str, str]:
-    """What of this program folded inputs depend on: its sources that make them, and the libraries that compute."""
+    """What of this program folded inputs depend on: its sources that make them, the libraries that compute, and their kernel.
+
+    With the kernel among them, what a shard says of its kernel is true of all that went into it.
+    """
     sources = sorted([*(ROOM / "algorithms").glob("*.py"), *Path(__file__).parent.glob("*.py")])
     digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()
-    return {"code": digest} | {library: version(library) for library in ("numpy", "scipy", "torch", "tokenizers", "safetensors")}
+    versions = {library: version(library) for library in ("numpy", "scipy", "torch", "tokenizers", "safetensors")}
+    return {"code": digest, "kernel": kernel()} | versions

@@ -24,9 +24,10 @@ FOLDED_FROM = 4096  # samples; a matrix with more of them than this and than twi
 class Files(Kind):
     """A layer from arrays in files, "FILE" or "FILE:ARRAY".
 
-    `inputs` (m, N) and `weights` (N, K), or (K, N) with `layout = "out-in"`, which is torch's; `held_out` (m', N) and `deployed`
-    (m, N), what the layer is given once the network is quantized, row by row as `inputs`. All numbers are read as float64. With
-    more than 4096 samples and more than twice as many as features, inputs are folded block by block.
+    `inputs` (m, N) and `weights` (N, K), or (K, N) with `layout = "out-in"`, which is torch's; square weights need a `layout`, since
+    they fit either way. `held_out` (m', N) and `deployed` (m, N), what the layer is given once the network is quantized, row by row as
+    `inputs`. All numbers are read as float64, and seen to be finite and not all zero before anything runs. With more than 4096 samples
+    and more than twice as many as features, inputs are folded block by block.
     """
 
     name = "file"
@@ -40,7 +41,7 @@ class Files(Kind):
         digest = Option(lambda value: value is None or _is_sha256(value), "64 hexadecimal digits, the SHA-256 of the file")
         self.options = {
             "inputs": required, "weights": required, "held_out": left_out, "deployed": left_out,
-            "layout": Option(lambda value: value in LAYOUTS, "one of " + ", ".join(LAYOUTS), LAYOUTS[0]),
+            "layout": Option(lambda value: value is None or value in LAYOUTS, "one of " + ", ".join(LAYOUTS)),
         } | {f"{matrix}_sha256": digest for matrix in MATRICES}
 
     def resolve(self, where: str, parameters: Mapping[str, object], folder: Path) -> dict[str, object]:
@@ -52,7 +53,7 @@ class Files(Kind):
             if pinned not in (None, digest):
                 raise reject(f"{where}.{key}_sha256", pinned, f"{digest}, the SHA-256 of {found.file.name} as it is now")
             resolved |= {key: str(found), f"{key}_sha256": digest}
-        FileLayer(where, resolved)
+        FileLayer(where, resolved).check_numbers()
         return resolved
 
     def identity(self, parameters: Mapping[str, object]) -> dict[str, object]:
@@ -76,7 +77,7 @@ class FileLayer:
     def __init__(self, where: str, parameters: Mapping[str, object]):
         self.where = where
         self.references = references(parameters)
-        self.transposed = parameters.get("layout", LAYOUTS[0]) == "out-in"
+        self.transposed = parameters.get("layout") == "out-in"
         self.matrices = {key: self.matrix(key, reference) for key, reference in self.references.items()}
         (m, N), given = self.matrices["inputs"].shape, self.matrices["weights"].shape
         rows, K = reversed(given) if self.transposed else given
@@ -84,9 +85,18 @@ class FileLayer:
             accepted = f"{'neurons by ' if self.transposed else ''}{N} features{'' if self.transposed else ' by neurons'}, as inputs have"
             hint = "" if N not in given else f"; with layout = {LAYOUTS[not self.transposed]!r} they fit"
             raise self.refuse("weights", given, accepted + hint)
+        if N == K and parameters.get("layout") is None:
+            raise self.refuse("layout", None, f"one of {' or '.join(LAYOUTS)}, since {N} by {K} weights fit either way")
         self.shape = (m, N, K)
         self.fits("held_out", columns=N)
         self.fits("deployed", columns=N, rows=m)
+
+    def check_numbers(self) -> None:
+        """Read every array once, and refuse one that holds anything but finite numbers, or nothing but zeros."""
+        for key, reference in self.references.items():
+            largest = max(np.abs(block).max() for block in self.blocks(key))
+            if largest == 0:
+                raise self.refuse(key, str(reference), "an array that is not all zero")
 
     def load(self, name: str) -> LayerData:
         """The layer, with its inputs folded where there are many."""
@@ -132,9 +142,10 @@ class FileLayer:
         """Rows of a matrix, BLOCK_ROWS at a time, seen to be finite numbers."""
         stored = self.matrices[key]
         for start in range(0, stored.shape[0], BLOCK_ROWS):
-            block = stored.rows(start, start + BLOCK_ROWS)
-            if block.dtype != np.float64:
-                raise self.refuse(key, str(block.dtype), "an array of real numbers")
+            try:
+                block = stored.rows(start, min(start + BLOCK_ROWS, stored.shape[0]))
+            except Exception as error:  # a damaged file can fail anywhere in its reader
+                raise self.refuse(key, str(self.references[key]), f"an array that can be read ({error})") from None
             if not np.isfinite(block).all():
                 row, column = np.argwhere(~np.isfinite(block))[0]
                 raise reject(f"{self.where}.{key}[{start + row}, {column}]", float(block[row, column]), "finite numbers")

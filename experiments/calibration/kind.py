@@ -17,6 +17,7 @@ from .layer import LayerData
 from .mismatch import QuantizedLayers
 
 REQUIRED = None  # the default of a key that must be given
+LARGEST_COUNT = 10**9
 
 
 @dataclass(frozen=True)
@@ -148,9 +149,9 @@ def layer_option(layers: tuple[str, ...], default: str) -> Option:
     return Option(lambda value: bool(select_layers(value, layers)), f"one of {shown}, a list of them, a pattern with * or all", default)
 
 
-def count(least: int = 1, default: int | None = REQUIRED) -> Option:
+def count(least: int = 1, default: int | None = REQUIRED, most: int = LARGEST_COUNT) -> Option:
     """A key that takes an integer."""
-    return Option(lambda value: is_count(value) and value >= least, f"an integer >= {least}", default)
+    return Option(lambda value: is_count(value) and least <= value <= most, f"an integer from {least} to {most:,}", default)
 
 
 def is_count(value: object) -> bool:

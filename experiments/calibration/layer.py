@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ...algorithms.arguments import as_matrix, reject
+from ...algorithms.arguments import as_count, as_matrix, reject
 
 KEPT_ROWS = 1024  # at most so many sample rows are kept of a folded matrix, for statements about single outputs
 
@@ -50,6 +50,7 @@ class LayerData:
     deployed_codes: str = ""
 
     def __post_init__(self):
+        object.__setattr__(self, "samples", as_count("samples", self.samples, optional=True))
         self._keep("X", as_matrix("X", self.X))
         held, features = self.X.shape
         self._keep("W", as_matrix("W", self.W, rows=features))

@@ -43,6 +43,8 @@ def load_layer(name: str, parameters: Mapping[str, object], study_seed: int, see
     >>> layer.X.shape, layer.X_quantized.shape, layer.W.shape
     ((8, 3), (8, 3), (3, 2))
     """
+    if not isinstance(name, str):
+        raise reject("name", name, "the name of a calibration table")
     check_parameters(f"calibration.{name}", parameters)
     check_mismatch("mismatch", mismatch, parameters["kind"])
     if len(layer_names(parameters)) != 1:
@@ -64,6 +66,8 @@ def check_parameters(name: str, parameters: Mapping[str, object]) -> None:
     Raises:
         InvalidArgumentError: an unknown kind, key or layer, a missing or wrong value, an option that makes no finite matrix.
     """
+    if not isinstance(parameters, Mapping):
+        raise reject(name, parameters, "a table")
     kind = parameters.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         raise reject(f"{name}.kind", kind, "one of " + ", ".join(KINDS) + did_you_mean(kind, KINDS))

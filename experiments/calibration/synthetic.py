@@ -14,6 +14,7 @@ from .kind import Kind, Option, Request, count
 from .layer import LayerData
 
 SIZES = ("samples", "features", "neurons")
+LARGEST_OPTION = 2**16  # ranks, spikes, features of one kind
 
 
 class Synthetic(Kind):
@@ -56,7 +57,7 @@ class Synthetic(Kind):
 
 def _option(default: float) -> Option:
     """A key of the type of its default."""
-    return count(0, default) if isinstance(default, int) else Option(_is_finite, "a finite number", default)
+    return count(0, default, LARGEST_OPTION) if isinstance(default, int) else Option(_is_finite, "a finite number", default)
 
 
 def _is_finite(value: object) -> bool:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ...bounds import Kind, Outcome, claims
+from ...bounds import Kind, Outcome
 from ..cells.replay import SWEEP
+from ..own_claims import claims_of
 from .table import verdicts
 from .words import count, markdown_table, number
 
 HEADER = ["claim", "statement", "origin", "tested on", "worst", "outcome"]
 
 
-def claims_table(rows: pd.DataFrame) -> str:
+def claims_table(rows: pd.DataFrame, made: dict) -> str:
     """The section."""
     lines = []
-    for claim in claims().values():
+    for claim in claims_of(made):
         mine = verdicts(rows)
         mine = mine[(mine["claim"] == claim.id) & (mine["sweep"] != SWEEP)]
         applied = mine[mine["outcome"] != Outcome.NOT_APPLICABLE.value]

@@ -55,7 +55,7 @@ def render_report(rows: pd.DataFrame, made: dict, pictures: list[Picture], folde
         _summary(sections),
         *(f"## {section.title}\n\n{section.text}" for section in sections),
         shown.rest(),
-        claims_table(rows),
+        claims_table(rows, made),
         _matrices(rows, made),
         traceability(rows, made, pictures, table),
         provenance(made),

@@ -56,7 +56,7 @@ FUNCTIONS = {
 def not_matrices(name, good, optional=False):
     """Values no matrix argument accepts (None where it is not optional), with the head and the end of the refusal."""
     real, shape, empty = "a 2-D array of real numbers", "a 2-D array", "an array without empty axes"
-    kinds = [good.astype(kind) for kind in (complex, str, object, "M8[s]")]
+    kinds = [good.astype(kind) for kind in (complex, str, object, "M8[s]")] + [np.ma.masked_less(good, 0), np.ma.array(good)]
     yield from ((value, name, repr(value), real) for value in (*(() if optional else (None,)), "text", [[1.0, 2.0], [3.0]], *kinds))
     yield from ((value, f"{name}.shape", str(np.shape(value)), shape) for value in (1.0, good[:, 0], good[0].tolist(), good[None]))
     yield from ((value, f"{name}.shape", str(value.shape), empty) for value in (np.zeros((0, good.shape[1])), np.zeros((0, 0))))
@@ -88,15 +88,17 @@ def refusals(function, argument):
                     ("mean-diagonal:x", "mean-diagonal:FRACTION"), ("spectral:1e-3:2", "spectral:FRACTION")],
         "ordering": [(v, orders) for v in (
             "best", "", "random", "random:", "random:x", "random:-1", "random:1.5", 3, [0, 1], [0, 1, 1], [1, 2, 3], [-1, 0, 1],
-            [0.0, 1.0, 2.0], [[0, 1, 2]], ["a", "b", "c"], np.array([True, False, True]), [0, [1]], {0, 1, 2})],
+            np.ma.array([0, 1, 2]), "random:" + "9" * 5000, [0.0, 1.0, 2.0],
+            [[0, 1, 2]], ["a", "b", "c"], np.array([True, False, True]), [0, [1]], {0, 1, 2})],
         "rounding": [(v, "one of 'nearest', 'stochastic'")
                      for v in ("up", "", "Nearest", None, 0, ["nearest"], np.array(["nearest"] * 2), Nearest)],
         "seed": [(v, "None or an integer >= 0") for v in (-1, 1.0, "1", True, [1], np.float64(2))],
         "form": [(v, "one of 'alternating', 'projected'") for v in ("both", None, 1, ["projected"])],
         "dtype": [(v, "one of 'float64', 'float32'") for v in ("float16", "double", np.float32, None)],
         "grid": [(v, "a Grid, such as Grid(step=0.1)") for v in (0.5, None, "4 bits", Grid)],
-        "step": [(v, "positive finite numbers") for v in ("0.1", 1j, None, [1.0, [2.0]], np.array([0.5], dtype=object), True)],
-        "low": [(v, "integer codes") for v in (0.5, np.nan, "0", 1j, [0, 0.5], True, 10**30)]
+        "step": [(v, "positive finite numbers") for v in (
+            "0.1", 1j, None, [1.0, [2.0]], np.array([0.5], dtype=object), True, np.ma.array([0.5]))],
+        "low": [(v, "integer codes") for v in (0.5, np.nan, "0", 1j, [0, 0.5], True, 10**30, np.ma.array([0]))]
                + [(v, "at most 2**53") for v in (-(2**53) - 1, -(2**63), -1e300, -np.inf)],
         "high": [(v, "integer codes") for v in (7.5, np.nan, "7", 1j, [7, 7.5], True, 10**30)]
                 + [(v, "at most 2**53") for v in (2**53 + 1, 2**63, 1e300, np.inf)],
@@ -165,7 +167,9 @@ def assert_refused(call, head, shown, accepted):
     named, _, reason = message.partition(" is not accepted: ")
     name, _, value = named.partition(" = ")
     assert name == head, message
+    shown = " ".join(shown.split()) if "\n" in shown else shown
     assert (shown if len(shown) <= 120 else shown[:117] + "...") in value, message
+    assert "\n" not in message, "one sentence, one line"
     assert accepted in reason, message
     assert len(message) < 500
 

@@ -158,3 +158,22 @@ def test_no_neurons():
             grid = Grid.for_weights(np.zeros((3, 0)), 4, symmetric, group_size)
             assert grid.alphabet(3, 0).step.shape == (3, 0)
             assert grid.nearest(np.zeros((3, 0))).shape == (3, 0)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint64])
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_widths_in_numpys_small_integers_do_not_wrap(kind, symmetric):
+    """uint8(10) bits gave a step twice too large and no negative codes."""
+    W = np.random.default_rng(0).standard_normal((7, 3))
+    for bits in (2, 8, 10, 31, 32):
+        for group_size in (None, 2, 10**30):
+            grid = Grid.for_weights(W, kind(bits), symmetric, group_size if group_size != 2 else kind(2))
+            expected = Grid.for_weights(W, bits, symmetric, group_size)
+            for name in ("step", "low", "high"):
+                np.testing.assert_array_equal(getattr(grid, name), getattr(expected, name))
+    assert (expected.high - expected.low == 2**32 - 1).all()
+
+
+def test_a_group_wider_than_the_layer_is_the_layer():
+    W = np.random.default_rng(0).standard_normal((7, 3))
+    np.testing.assert_array_equal(Grid.for_weights(W, group_size=10**30).step, Grid.for_weights(W).step)

@@ -213,3 +213,33 @@ def test_a_rule_of_ones_own_is_taken_as_it_is():
         result = algorithm(X, W, Grid(0.5), "natural", Down(), None)
         assert (result.rounding_errors >= 0).all()
         assert result.rounding_errors.max() > 0.3
+
+
+class Own:
+    """A rule of somebody's own that returns what it is told to."""
+
+    def __init__(self, codes, slack=0.5):
+        self.returned, self.slack = codes, slack
+
+    def codes(self, t, ratio):
+        return self.returned(ratio)
+
+
+@pytest.mark.parametrize("codes", [
+    lambda ratio: ratio, lambda ratio: np.rint(ratio) + 0.5, lambda ratio: np.full_like(ratio, np.nan), lambda ratio: np.rint(ratio)[:-1],
+    lambda ratio: 0.0, lambda ratio: None, lambda ratio: ["1", "2"], lambda ratio: np.rint(ratio) + 0j, lambda ratio: [[1], [1, 2]],
+    lambda ratio: np.ma.masked_less(np.rint(ratio), 0), lambda ratio: ratio > 0,
+])  # fmt: skip
+def test_a_rule_that_returns_no_integers_is_refused(codes):
+    X, W = np.random.default_rng(0).standard_normal((5, 3)), np.random.default_rng(1).standard_normal((3, 2))
+    for run in (lambda rule: optq(X, W, Grid(0.5), rounding=rule), lambda rule: gpfq(X, W, Grid(0.5), rounding=rule)):
+        with pytest.raises(InvalidArgumentError, match=r"^rounding\.codes = .* is not accepted: integers, one for each of 2 neurons$"):
+            run(Own(codes))
+
+
+def test_a_rule_of_ones_own_that_rounds_to_nearest_is_nearest_rounding():
+    X, W = np.random.default_rng(0).standard_normal((5, 3)), np.random.default_rng(1).standard_normal((3, 2))
+    for codes in (np.rint, lambda ratio: np.rint(ratio).astype(int), lambda ratio: np.rint(ratio).tolist()):
+        np.testing.assert_array_equal(optq(X, W, Grid(0.5), rounding=Own(codes)).codes, optq(X, W, Grid(0.5)).codes)
+    with pytest.raises(InvalidArgumentError, match=r"^rounding\.slack = 'x'"):
+        optq(X, W, Grid(0.5), rounding=Own(np.rint, "x"))

@@ -142,7 +142,7 @@ def test_what_cannot_be_attacked_is_refused():
     with pytest.raises(InvalidArgumentError, match="claim id = 'no-such' is not accepted"):
         attack("no-such")
     for name in ("features", "samples", "budget"):
-        with pytest.raises(InvalidArgumentError, match=f"{name} = 0 is not accepted: an integer >= 1"):
+        with pytest.raises(InvalidArgumentError, match=f"{name} = 0 is not accepted: an integer "):
             attack("optq-l2", **{name: 0})
 
 

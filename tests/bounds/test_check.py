@@ -1,11 +1,12 @@
 """check: outcomes with their reasons, wrong algorithms handed in, and which neurons and draws count."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import scipy.linalg
-from provable_ptq.algorithms import Grid, RankDeficientError, factorize, optq, qronos, round_to_nearest
+from provable_ptq.algorithms import Grid, InvalidArgumentError, RankDeficientError, factorize, optq, qronos, round_to_nearest
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
 from provable_ptq.bounds.certificate import departures
 from provable_ptq.bounds.check import structural_mismatch, unmet_hypotheses
@@ -391,3 +392,32 @@ def test_saturated_neurons_are_left_out_of_every_claim(claim_id):
     if verdict.outcome is not Outcome.NOT_APPLICABLE and verdict.partial:
         assert (verdict.covered, verdict.neurons) == (2, 3)
         assert "for 2 of 3 neurons" in str(verdict)
+@pytest.mark.parametrize("algorithm", ["gpfq", "round-to-nearest"])
+def test_claims_that_need_a_factorization_do_not_apply_where_there_is_none(algorithm):
+    """Path following has no damping: dependent features do not stop it, and claims about pivots say why they do not apply."""
+    X = np.random.default_rng(0).standard_normal((6, 4))
+    X[:, 3] = X[:, 0] + X[:, 1]
+    problem = Problem(X, np.random.default_rng(1).standard_normal((4, 3)), Grid(0.5), algorithm=algorithm)
+    verdicts = check(problem)
+    assert {name: verdict.outcome for name, verdict in verdicts.items() if verdict.outcome is Outcome.HOLDS}.keys() <= {"gpfq-l2"}
+    assert (verdicts["gpfq-l2"].outcome is Outcome.HOLDS) == (algorithm == "gpfq")
+    assert verdicts["optimum-floor"].outcome is Outcome.NOT_APPLICABLE
+    assert "rank 3 with 4 live features" in verdicts["optimum-floor"].advice
+    with pytest.raises(RankDeficientError, match="rank 3 with 4 live"):
+        check(problem.but(algorithm="optq"))
+
+
+@pytest.mark.parametrize(("arguments", "named"), [
+    ({"problem": None}, "problem = None"), ({"ids": 5}, "claim ids = 5"), ({"ids": [5]}, "claim id = 5"),
+    ({"ids": [["optq-l2"]]}, "claim id = ['optq-l2']"), ({"ids": "optq-l3"}, "claim id = 'optq-l3'"),
+    ({"algorithm": "optq"}, "algorithm = 'optq'"), ({"confidence": 1}, "confidence = 1"), ({"confidence": np.nan}, "confidence = nan"),
+    ({"confidence": "0.9"}, "confidence = '0.9'"), ({"draws": -1}, "draws = -1"), ({"draws": 1.5}, "draws = 1.5"),
+    ({"draws": True}, "draws = True"),
+])  # fmt: skip
+def test_bad_arguments_of_check_are_refused_before_anything_runs(arguments, named):
+    def never(problem):
+        raise AssertionError("ran")
+
+    good = {"problem": Problem(np.eye(2), np.ones((2, 1)), Grid(1.0)), "ids": ["optq-l2"], "algorithm": never}
+    with pytest.raises(InvalidArgumentError, match=f"^{re.escape(named)}"):
+        check(**good | arguments)

@@ -1,16 +1,20 @@
 """The command line: one sentence and status 2 for bad input, status 1 for a violation, one JSON document on demand."""
 
+import importlib
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
 import pytest
 from provable_ptq.bounds import Outcome, Problem, check, claims
 from provable_ptq.bounds.claim import CHAPTERS
-from provable_ptq.experiments import attack_command
+from provable_ptq.experiments import attack_command, store
 from provable_ptq.experiments.cells.sweep import SweepCell
 from provable_ptq.experiments.store import read_table, write_table
 
@@ -209,12 +213,13 @@ def test_the_report_of_a_table_with_a_violation_or_a_failed_cell_ends_with_1(com
     assert err.startswith("violated: optq-l2 in damping, a, " if broken == "violated" else "failed: damping, a, ")
 
 
-@pytest.mark.parametrize("workers", [0, -2, -100])
+@pytest.mark.parametrize("workers", [0, -2, -100, 100_000, 10**30])
 @pytest.mark.parametrize("words", [("run", "quick"), ("check",), ("reproduce", "--quick")])
 def test_a_bad_number_of_workers_is_refused(command, tmp_path, words, workers):
     status, out, err = command(*words, "--workers", workers)
     assert (status, out) == (2, "")
-    assert err == f"error: workers = {workers} is not accepted: a number of processes from 1 on, or -1: one per core\n"
+    most = 16 * os.cpu_count()
+    assert err == f"error: workers = {workers} is not accepted: a number of processes from 1 to {most} (16 per core), or -1: one per core\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -232,6 +237,125 @@ def test_a_claim_of_ones_own_that_raises_is_named_with_its_error(command, write_
     assert err.startswith(f"error: claim = 'my-claim' is not accepted: a function that can be evaluated (in {file}, ")
     assert said in err
     assert err.count("\n") == 1
+
+
+ENDINGS = {"sys.exit(0)": r"it called sys\.exit\(0\)", "os._exit(0)": r"it called os\._exit\(0\)",
+           "raise SystemExit": r"it called sys\.exit\(\)"}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("place", ["file", "claim"])
+@pytest.mark.parametrize("words", [("check", "--workers", 1), ("check", "--workers", 2),
+                                   ("attack", "my-claim", "--features", 2, "--samples", 2)])
+def test_a_claims_file_cannot_end_the_program_as_if_all_were_well(command, write_claims, own_claims, ending, place, words):
+    file = write_claims(1.0)
+    source = file.read_text(encoding="utf-8")
+    ended = re.sub(r"return (.*)", ending, source) if place == "claim" else f"{source}\n{ending}\n"
+    file.write_text(f"import os\nimport sys\n{ended}", encoding="utf-8")
+    examples = ["--examples", 2, "--claim", "my-claim"] if words[0] == "check" else []
+    status, out, err = command(*words, "--claims", file, *examples)
+    assert (status, out) == (2, "")
+    assert re.match(rf"error: claims? .*{re.escape(str(file))}.*EndedError: {ENDINGS[ending]}\)\n$", err), err
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("place", ["file", "claim"])
+def test_a_study_with_such_a_file_ends_with_its_sentence(command, write_study, write_claims, own_claims, tmp_path, ending, place):
+    file = write_claims(1.0)
+    source = file.read_text(encoding="utf-8")
+    ended = re.sub(r"return (.*)", ending, source) if place == "claim" else f"{source}\n{ending}\n"
+    file.write_text(f"import os\nimport sys\n{ended}", encoding="utf-8")
+    path = write_study({"claims": '["my_claim.py"]', "sweep.claims": '["my-claim"]'})
+    status, _, err = command("run", path, "--workers", 1)
+    if place == "file":
+        assert (status, (tmp_path / "out").exists()) == (2, False)
+        assert re.match(rf"error: claims file = .*EndedError: {ENDINGS[ending]}\)\n$", err)
+    else:
+        assert (status, read_table(tmp_path / "out" / "tiny.parquet")[0]["record"].unique().tolist()) == (1, ["failed"])
+        assert re.match(rf"failed in 4 cells: EndedError: {ENDINGS[ending]}, first: ", err)
+
+
+def test_report_figures_and_merge_run_nothing_of_the_users(command, write_study, write_claims, own_claims, tmp_path):
+    """What they say of one's own claims is in the table, and the table's is in the shards."""
+    file = write_claims(1.0)
+    changes = {"claims": '["my_claim.py"]', "sweep.claims": '["my-claim", "optq-l2"]', "sweep.damping": '["mean-diagonal:0.01", "none"]'}
+    path = write_study(changes)
+    assert command("run", path, "--workers", 1, "--shard", "1/1")[0] == 0
+    file.write_text(f"{file.read_text(encoding='utf-8')}\nopen('ran', 'w').close()\n", encoding="utf-8")
+    assert command("run", path, "--workers", 1, "--shard", "1/1")[0] == 0, "it is other code: the cells are made again"
+    (tmp_path / "ran").unlink()
+    importlib.import_module("provable_ptq.bounds.claim")._registry.pop("my-claim")
+    for words in (("merge", path, "--store", Path("out") / "store"), ("figures", path), ("report", path)):
+        status, _, err = command(*words)
+        assert status == 0, err
+        assert not (tmp_path / "ran").exists()
+    assert read_table(tmp_path / "out" / "tiny.parquet")[1]["own_claims"]["my-claim"]["kind"] == "upper bound"
+    assert "| `my-claim` | $x$ |" in (tmp_path / "out" / "tiny" / "paper_results.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("words", "name"), [
+    (("check", "--witnesses", "taken"), "witnesses = 'taken'"), (("check", "--witnesses", "taken/deeper"), "witnesses = 'taken/deeper'"),
+    (("check", "--claim", "optq-l2", "--witnesses", "folders"), "witnesses = 'folders/optq-l2.npz'"),
+    (("attack", "optq-l2", "--output", "taken"), "output = 'taken'"), (("attack", "optq-l2", "--output", "folders"), "output = 'folders/"),
+    (("run", "study.toml", "--output", "taken"), "table = 'taken'"), (("run", "study.toml", "--output", "folders"), "table = 'folders/"),
+    (("run", "study.toml", "--store", "taken"), "store = 'taken'"), (("merge", "study.toml", "--store", "taken"), "store = 'taken'"),
+    (("report", "study.toml", "--output", "taken"), "table = 'taken/tiny.parquet'"),
+])  # fmt: skip
+def test_what_is_in_the_way_of_a_result_is_found_before_any_work(command, write_study, tmp_path, monkeypatch, words, name):
+    def work(*_, **__):
+        raise AssertionError("worked")
+
+    write_study()
+    (tmp_path / "taken").touch()
+    for folder in ("optq-l2.npz", "tiny.parquet"):
+        (tmp_path / "folders" / folder).mkdir(parents=True)
+    for place in ("bounds.campaign.campaign", "bounds.attack.attack", "experiments.cells.sweep.SweepCell.rows"):
+        monkeypatch.setattr(f"provable_ptq.{place}", work)
+    status, out, err = command(*words)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"error: {name}")
+    assert err.count("\n") == 1
+
+
+def test_a_check_whose_worker_vanishes_ends_with_one_sentence(command, write_claims, own_claims):
+    file = write_claims(1.0)
+    vanish = "__import__('ctypes').CDLL(None)._exit(0)"
+    file.write_text(re.sub(r"(?<=return ).*", vanish, file.read_text(encoding="utf-8")), encoding="utf-8")
+    status, out, err = command("check", "--claims", file, "--claim", "my-claim", "--examples", 20, "--workers", 2)
+    assert (status, out) == (1, "")
+    assert re.match(r"stopped: the system killed a worker, .*; nothing was decided\n$", err), err
+
+
+def test_a_table_of_two_kernels_says_so(command, write_study, tmp_path, monkeypatch):
+    path = write_study({"sweep.claims": '["optq-l2"]'})
+    for number, kernel in enumerate(("openblas Haswell", "openblas Zen"), 1):
+        monkeypatch.setattr(store, "kernel", lambda kernel=kernel: kernel)
+        status, _, err = command("run", path, "--workers", 1, "--shard", f"{number}/2")
+        assert (status, err) == (0, "")
+    said = ("these cells were computed by 2 BLAS kernels (openblas Haswell; openblas Zen): digits may differ in the last places, "
+            "and on networks quantized layer by layer in more\n")
+    assert command("merge", path, "--store", Path("out") / "store")[::2] == (0, said)
+    assert command("run", path, "--workers", 1)[::2] == (0, said), "a store that another kernel began is not mixed in silence"
+    assert read_table(tmp_path / "out" / "tiny.parquet")[1]["kernels"] == ["openblas Haswell", "openblas Zen"]
+    assert command("run", path, "--workers", 1, "--store", "fresh")[::2] == (0, "")
+    assert read_table(tmp_path / "out" / "tiny.parquet")[1]["kernels"] == ["openblas Zen"]
+
+
+def test_a_terminated_command_ends_as_an_interrupted_one(write_claims, tmp_path):
+    file, started = write_claims(1.0), tmp_path / "started"
+    waits = f"__import__('pathlib').Path({str(started)!r}).touch() or __import__('time').sleep(60)"
+    file.write_text(re.sub(r"(?<=return ).*", waits, file.read_text(encoding="utf-8")), encoding="utf-8")
+    command = [Path(sys.executable).with_name("provable-ptq"), "check", "--workers", "1", "--claims", file, "--claim", "my-claim"]
+    ended = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while not started.exists() and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(number)
+        ended.append((*process.communicate(timeout=60), process.returncode))
+        started.unlink()
+    assert ended[0] == ended[1]
+    assert ended[0][2] == 130
 
 
 def test_an_attack_on_a_claim_that_raises_names_it(command, write_claims, own_claims):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +217,19 @@ def test_a_file_can_be_pinned(folder):
     ({"inputs": "empty.npy"}, "calibration.mine.inputs.shape = (0, 4) is not accepted: a 2-D array without empty axes"),
     ({"inputs": "nan.npy"}, "calibration.mine.inputs[3, 2] = nan is not accepted: finite numbers"),
     ({"weights": "infinite.npy"}, "calibration.mine.weights[0, 1] = inf is not accepted: finite numbers"),
+    ({"held_out": "nan.npy"}, "calibration.mine.held_out[3, 2] = nan is not accepted: finite numbers"),
+    ({"deployed": "nan.npy"}, "calibration.mine.deployed[3, 2] = nan is not accepted: finite numbers"),
+    ({"inputs": "zero.npy"}, "calibration.mine.inputs = 'FOLDER/zero.npy' is not accepted: an array that is not all zero"),
+    ({"weights": "nothing.npy"}, "calibration.mine.weights = 'FOLDER/nothing.npy' is not accepted: an array that is not all zero"),
+    ({"held_out": "zero.npy"}, "calibration.mine.held_out = 'FOLDER/zero.npy' is not accepted: an array that is not all zero"),
+    ({"deployed": "zero.npy"}, "calibration.mine.deployed = 'FOLDER/zero.npy' is not accepted: an array that is not all zero"),
+    ({"weights": "words.npy"}, "calibration.mine.weights = '<U1' is not accepted: an array of real numbers"),
+    ({"inputs": "many.npz:words"}, "calibration.mine.inputs = '<U1' is not accepted: an array of real numbers"),
+    ({"inputs": "many.npz:dates"}, "calibration.mine.inputs = 'datetime64[s]' is not accepted: an array of real numbers"),
+    ({"inputs": "cut.npy"}, "is not accepted: a sound .npy file"),
+    ({"inputs": "cut.npz"}, "is not accepted: a sound .npz file"),
+    ({"weights": "square.npy", "inputs": "five.npy"}, "calibration.mine.layout = None is not accepted: one of features-by-neurons or "
+     "out-in, since 4 by 4 weights fit either way"),
     ({"inputs": "complex.npy"}, "calibration.mine.inputs = 'complex128' is not accepted: an array of real numbers"),
     ({"inputs": "broken.npy"}, "calibration.mine.inputs = 'FOLDER/broken.npy' is not accepted: a sound .npy file"),
     ({"inputs": "broken.npz"}, "is not accepted: a sound .npz file"),
@@ -226,11 +240,66 @@ def test_what_does_not_fit_is_refused(folder, change, message):
     spoilt, infinite = X.copy(), W.copy()
     spoilt[3, 2], infinite[0, 1] = np.nan, np.inf
     for name, array in (("five", HELD_OUT), ("deep", np.zeros((2, 9, 4))), ("empty", np.zeros((0, 4))), ("nan", spoilt),
-                        ("infinite", infinite), ("complex", X + 1j), ("objects", np.array([[{}]]))):
+                        ("infinite", infinite), ("complex", X + 1j), ("objects", np.array([[{}]])), ("zero", 0 * X), ("nothing", 0 * W),
+                        ("words", np.full((4, 3), "x")), ("square", np.eye(4) + 1)):
         np.save(folder / f"{name}.npy", array)
+    np.savez(folder / "many.npz", words=np.full((9, 4), "x"), dates=np.full((9, 4), "2020-01-01", "M8[s]"))
+    for name in ("x.npy", "both.npz"):
+        (folder / f"cut{Path(name).suffix}").write_bytes((folder / name).read_bytes()[:-100])
     for suffix in ("npy", "npz", "safetensors"):
         (folder / f"broken.{suffix}").write_bytes(b"\xff" * 100)
     assert message in refusal(folder, **change)
+
+
+def test_square_weights_are_read_as_their_layout_says(folder):
+    square = RNG.standard_normal((4, 4))
+    np.save(folder / "square.npy", square)
+    np.testing.assert_array_equal(loaded(folder, weights="square.npy", layout="features-by-neurons").W, square)
+    np.testing.assert_array_equal(loaded(folder, weights="square.npy", layout="out-in").W, square.T)
+
+
+def test_an_array_of_many_blocks_is_looked_at_to_its_end(folder, monkeypatch):
+    monkeypatch.setattr(files_room, "BLOCK_ROWS", 2)
+    late = np.zeros((9, 4))
+    late[8, 3] = 1.0
+    np.save(folder / "x.npy", late)
+    assert resolve_files("x", TABLE, folder)["kind"] == "file", "not all zero"
+    late[0, 0], late[8, 3] = 1.0, np.nan
+    np.save(folder / "x.npy", late)
+    with pytest.raises(InvalidArgumentError, match=r"x\.inputs\[8, 3\] = nan"):
+        resolve_files("x", TABLE, folder)
+
+
+def of_safetensors(header, data=bytes(288), length=None):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return (len(text) if length is None else length).to_bytes(8, "little") + text + data
+
+
+def entry(dtype="F64", shape=(9, 4), offsets=(0, 288)):
+    return {"n": {"dtype": dtype, "shape": list(shape), "data_offsets": list(offsets)}}
+
+
+@pytest.mark.parametrize("content", [
+    of_safetensors(entry("F32")), of_safetensors(entry(shape=(9, 5))), of_safetensors(entry(shape=(3, 4))),
+    of_safetensors(entry(offsets=(-296, -8))), of_safetensors(entry(offsets=(8, 296)), bytes(296)),
+    of_safetensors(entry(offsets=(0, 280)), bytes(288)), of_safetensors(entry(offsets=(0, 288)), bytes(100)),
+    of_safetensors(entry(offsets=(288, 0))), of_safetensors(entry(offsets=(2**63, 2**64))), of_safetensors(entry(shape=(2**40, 2**40))),
+    of_safetensors(entry(shape=(10**30, 1))), of_safetensors(entry(shape=(-9, -4))), of_safetensors(entry("F80")),
+    of_safetensors(entry(), bytes(400)), of_safetensors(entry(), length=2**62), of_safetensors(entry(), length=10),
+    of_safetensors(b"[" * 100_000), of_safetensors(b"{}"), of_safetensors({"n": 3}), of_safetensors({"n": {"dtype": "F64"}}), b"", b"\x01",
+    of_safetensors(entry() | {"m": {"dtype": "F64", "shape": [9, 4], "data_offsets": [0, 288]}}),
+])  # fmt: skip
+def test_a_safetensors_file_whose_header_does_not_fit_its_bytes_is_refused(folder, content):
+    """F64 read as F32, and the header read as numbers: two that went unnoticed once."""
+    (folder / "n.safetensors").write_bytes(content)
+    message = refusal(folder, inputs="n.safetensors")
+    assert message.startswith("calibration.mine.inputs")
+    assert "\n" not in message
+
+
+def test_the_extra_that_reads_safetensors_is_named_where_it_is_missing(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    assert 'pip install "provable-ptq[calibration]"' in refusal(folder, inputs="both.safetensors:layer.inputs")
 
 
 def test_all_but_the_numbers_is_refused_before_anything_is_read(folder, monkeypatch):
@@ -240,4 +309,5 @@ def test_all_but_the_numbers_is_refused_before_anything_is_read(folder, monkeypa
     monkeypatch.setattr(files_room.FileLayer, "blocks", no_reading)
     with pytest.raises(InvalidArgumentError, match=r"held_out\.shape"):
         resolve_files("x", TABLE | {"held_out": "w.npy"}, folder)
-    assert resolve_files("x", TABLE, folder)["kind"] == "file"
+    with pytest.raises(AssertionError, match="read"):
+        resolve_files("x", TABLE, folder)

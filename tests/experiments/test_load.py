@@ -83,9 +83,9 @@ def test_digits_layers_ignore_the_seeds():
     ({"sample": 6}, r"^cal\.sample = 6 is not accepted: only the keys kind, samples, .*; did you mean 'samples'\?$"),
     ({"correlation": 0.5}, r"^cal\.correlation = 0\.5 is not accepted: only the keys kind, samples, features, neurons$"),
     ({"kind": "ar1", "corelation": 0.5}, r"did you mean 'correlation'\?$"),
-    ({"samples": 0}, r"^cal\.samples = 0 is not accepted: an integer >= 1$"),
-    ({"features": -3}, r"^cal\.features = -3 is not accepted: an integer >= 1$"),
-    ({"neurons": 2.0}, r"^cal\.neurons = 2\.0 is not accepted: an integer >= 1$"),
+    ({"samples": 0}, r"^cal\.samples = 0 is not accepted: an integer from 1 to 1,000,000,000$"),
+    ({"features": -3}, r"^cal\.features = -3 is not accepted: an integer from 1 to 1,000,000,000$"),
+    ({"neurons": 2.0}, r"^cal\.neurons = 2\.0 is not accepted: an integer from 1 to 1,000,000,000$"),
     ({"samples": True}, r"^cal\.samples = True is not accepted"),
     ({"samples": "6"}, r"^cal\.samples = '6' is not accepted"),
     ({"samples": None}, r"^cal\.samples = None is not accepted"),
@@ -95,9 +95,9 @@ def test_digits_layers_ignore_the_seeds():
     ({"kind": "ar1", "correlation": float("inf")}, r"^cal\.correlation = inf is not accepted: a finite number$"),
     ({"kind": "ar1", "correlation": 10**400}, r"^cal\.correlation = 1000.* is not accepted: a finite number$"),
     ({"kind": "ar1", "correlation": "0.5"}, r"^cal\.correlation = '0\.5' is not accepted: a finite number$"),
-    ({"kind": "low-rank", "rank": 2.0}, r"^cal\.rank = 2\.0 is not accepted: an integer >= 0$"),
+    ({"kind": "low-rank", "rank": 2.0}, r"^cal\.rank = 2\.0 is not accepted: an integer from 0 to 65,536$"),
     ({"kind": "low-rank", "rank": 0}, r"^cal\.rank = 0 is not accepted: a value that makes a finite matrix"),
-    ({"kind": "dead-and-duplicated", "dead": -1}, r"^cal\.dead = -1 is not accepted: an integer >= 0$"),
+    ({"kind": "dead-and-duplicated", "dead": -1}, r"^cal\.dead = -1 is not accepted: an integer from 0 to 65,536$"),
 ])
 def test_bad_parameters_are_refused(change, message):
     with pytest.raises(InvalidArgumentError, match=message):

@@ -332,8 +332,8 @@ def test_cost_grows_with_what_is_asked_for():
 
 @pytest.mark.parametrize(("change", "message"), [
     ({"samples": 500}, r"cal\.samples = 500 is not accepted: a multiple of sequence = 64"),
-    ({"held_out": 0}, r"cal\.held_out = 0 is not accepted: an integer >= 1"),
-    ({"sequence": 2}, r"cal\.sequence = 2 is not accepted: an integer >= 3"),
+    ({"held_out": 0}, r"cal\.held_out = 0 is not accepted: an integer from 1 to 1,000,000,000"),
+    ({"sequence": 2}, r"cal\.sequence = 2 is not accepted: an integer from 3 to 1,000,000,000"),
     ({"sequence": 1024}, r"cal\.sequence = 1024 is not accepted: at most 512 tokens"),
     ({"layer": "encoder.layer.6.output.dense"}, r"one of encoder\.layer\.0.*; did you mean 'encoder\.layer\.\d\.output\.dense'\?"),
     ({"tokens": 3}, r"only the keys kind, layer, samples, held_out, sequence"),

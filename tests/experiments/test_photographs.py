@@ -73,7 +73,7 @@ def test_files_are_the_images():
 
 @pytest.mark.parametrize(("change", "message"), [
     ({"shift": 1}, r"cal\.shift = 1 is not accepted: true or false"),
-    ({"patch": 0}, r"cal\.patch = 0 is not accepted: an integer >= 1"),
+    ({"patch": 0}, r"cal\.patch = 0 is not accepted: an integer from 1 to 1,000,000,000"),
     ({"patch": 65}, r"cal\.patch = 65 is not accepted: at most 64 pixels"),
     ({"samples": 300_000}, r"cal\.samples = 300000 is not accepted: at most 258640, the number of patches of that size"),
     ({"heldout": 3}, r"cal\.heldout = 3 .*; did you mean 'held_out'\?"),

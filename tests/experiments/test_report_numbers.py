@@ -136,7 +136,7 @@ def test_stochastic_against_nearest_and_the_tail(rows, records):
 
 
 def test_the_worst_verdict_of_each_claim(rows, records):
-    text = claims_table(rows)
+    text = claims_table(rows, {})
     for claim_id in ("optq-l2", "sto-optq-linf-rowwise"):
         mine = [row for row in of(records, "claim", claim=claim_id) if row["sweep"] != "tightness" and row["outcome"] != "not applicable"]
         cell = line(text, f"| `{claim_id}` |")[-2]

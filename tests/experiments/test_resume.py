@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from provable_ptq.algorithms import InvalidArgumentError
 from provable_ptq.experiments import store as store_module
 from provable_ptq.experiments.runner import StoppedError, run_study
 from provable_ptq.experiments.store import read_table
@@ -93,11 +94,11 @@ def alive(process):
         return False
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_interrupt_ends_with_one_sentence(start, finish, undisturbed, tmp_path, workers):
+@pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGINT), (2, signal.SIGINT), (1, signal.SIGTERM), (2, signal.SIGTERM)])
+def test_an_interrupt_or_a_termination_ends_with_one_sentence(start, finish, undisturbed, tmp_path, workers, number):
     process = start(tmp_path / "table.parquet", tmp_path / "store", workers, 0.2)
     wait_for_shards(tmp_path / "store", process, 1)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     _, err = process.communicate(timeout=60)
     (sentence,) = (line for line in err.replace("\r", "\n").splitlines() if line.strip() and not line.startswith("run toy:"))
     kept = len(shards(tmp_path / "store"))
@@ -116,6 +117,46 @@ def test_a_worker_that_the_system_kills_ends_the_run_with_one_sentence(toys, fin
     table, done = finish(workers=2)
     assert table == undisturbed
     assert done.found + done.computed == CELLS
+
+
+def test_a_worker_that_ends_as_if_all_were_well_ends_the_run_with_one_sentence(finish, undisturbed, tmp_path):
+    """Status 0 of a worker is no result: past Python, and in it."""
+    (tmp_path / "vanish-sweep-1-0.5-3").touch()
+    with pytest.raises(StoppedError, match=r"^the system killed a worker, .*; \d+ of 24 cells are finished and kept in .*resumes$"):
+        finish(workers=2)
+    assert not (tmp_path / "table.parquet").exists()
+    (tmp_path / "vanish-sweep-1-0.5-3").unlink()
+    for workers in (1, 2):
+        (tmp_path / "exit-sweep-1-0.5-3").touch()
+        _, done = finish(workers)
+        assert [(failure.cell, failure.error) for failure in done.failures] == [
+            ("sweep sweep-1, damping 0.5, seed 3", "EndedError: it called os._exit(0)")]
+    (tmp_path / "exit-sweep-1-0.5-3").unlink()
+    assert finish()[0] == undisturbed
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_shard_that_is_another_cells_is_made_again(finish, undisturbed, tmp_path, number):
+    finish()
+    all_of_them = shards(tmp_path / "store")
+    shutil.copy(all_of_them[number], all_of_them[-1])
+    table, done = finish()
+    assert (table, done.found, done.computed) == (undisturbed, CELLS - 1, 1)
+
+
+def test_a_pipe_in_the_place_of_a_shard_is_replaced_and_a_folder_refused(finish, undisturbed, tmp_path):
+    finish()
+    first, second, *_ = shards(tmp_path / "store")
+    first.unlink()
+    os.mkfifo(first)
+    table, done = finish()
+    assert (table, done.computed) == (undisturbed, 1)
+    second.unlink()
+    second.mkdir()
+    with pytest.raises(InvalidArgumentError, match=f"remove the folder {second.name} in it$"):
+        finish()
+    second.rmdir()
+    assert finish()[0] == undisturbed
 
 
 def test_two_runs_at_once_on_one_store_do_no_harm(start, undisturbed, tmp_path):

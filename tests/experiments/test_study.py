@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import pytest
 from provable_ptq.algorithms import InvalidArgumentError
+from provable_ptq.experiments import study as study_room
 from provable_ptq.experiments.calibration.load import KINDS
 from provable_ptq.experiments.cells.permutations import PermutationsCell
 from provable_ptq.experiments.cells.sweep import SweepCell
@@ -32,8 +33,8 @@ BAD = {
     "unknown option": ({"calibration.a.correlation": "0.5"}, "calibration.a.correlation = 0.5", "only the keys kind, samples"),
     "option that makes no matrix": ({"calibration.a.kind": '"ar1"', "calibration.a.correlation": "2.0"},
                                     "calibration.a.correlation = 2.0", "finite"),
-    "size of zero": ({"calibration.a.samples": "0"}, "calibration.a.samples = 0", "an integer >= 1"),
-    "missing size": ({"calibration.a.neurons": None}, "calibration.a.neurons = None", "an integer >= 1"),
+    "size of zero": ({"calibration.a.samples": "0"}, "calibration.a.samples = 0", "an integer from 1 to"),
+    "missing size": ({"calibration.a.neurons": None}, "calibration.a.neurons = None", "an integer from 1 to"),
     "unknown claim": ({"sweep.claims": '["optq-12"]'}, "sweep damping: claims = 'optq-12'", "; did you mean 'optq-l2'?"),
     "unknown ordering": ({"sweep.ordering": '"decreasing-nrm"'}, "sweep damping: ordering = 'decreasing-nrm'",
                          "; did you mean 'decreasing-norm'?"),
@@ -56,7 +57,7 @@ BAD = {
     "bits that are no integers": ({"sweep.bits": "4.0"}, "sweep damping: bits = 4.0", "integers from 2 to 32"),
     "no repetitions": ({"sweep.seeds": "0"}, "sweep damping: seeds = 0", "an integer >= 1"),
     "a list of repetitions": ({"sweep.seeds": "[1, 2]"}, "sweep damping: seeds = [1, 2]", "an integer >= 1"),
-    "negative draws": ({"sweep.draws": "-1"}, "sweep damping: draws = -1", "an integer >= 0"),
+    "negative draws": ({"sweep.draws": "-1"}, "sweep damping: draws = -1", "an integer from 0 to 100000000"),
     "draws of nearest rounding": ({"sweep.draws": "5"}, "sweep damping: draws = 5", 'rounding = "stochastic"'),
     "probability of 1": ({"sweep.failure_probability": "1.0"}, "sweep damping: failure_probability = 1.0", "between 0 and 1"),
     "probability that is no number": ({"sweep.failure_probability": "[0.1, nan]"}, "sweep damping: failure_probability = nan",
@@ -68,6 +69,20 @@ BAD = {
     "sweep with two names": ({"sweep.name": '["a", "b"]'}, "sweep ?: name = ['a', 'b']", "a name"),
     "sweep without a calibration": ({"sweep.calibration": None}, "sweep damping: calibration = None", "[calibration.NAME]"),
     "study without a name": ({"name": None}, "name = None", "a name"),
+    "sweep whose name is a path": ({"sweep.name": '"../x"'}, "sweep ../x: name = '../x'", "a name of letters"),
+    "sweep whose name is an absolute path": ({"sweep.name": '"/else/x"'}, "sweep /else/x: name = '/else/x'", "a name of letters"),
+    "sweep of no name": ({"sweep.name": '""'}, "sweep : name = ''", "a name of letters"),
+    "name too long for a file": ({"name": '"' + "x" * 101 + '"'}, "name = '" + "x" * 101 + "'", "at most 100 bytes"),
+    "more repetitions than cells": ({"sweep.seeds": "100_000_000"}, "sweep damping: cells = 400000000", "at most 100000 cells"),
+    "repetitions beyond every number": ({"sweep.seeds": "1" + "0" * 30}, "sweep damping: cells = 4" + "0" * 30, "at most 100000 cells"),
+    "draws beyond every time": ({"sweep.rounding": '"stochastic"', "sweep.draws": "1" + "0" * 30}, "sweep damping: draws = 1" + "0" * 30,
+                                "an integer from 0 to"),
+    "a rank beyond every matrix": ({"calibration.a.kind": '"low-rank"', "calibration.a.rank": "1" + "0" * 30},
+                                   "calibration.a.rank = 1" + "0" * 30, "an integer from 0 to 65,536"),
+    "samples beyond every number": ({"calibration.a.samples": "1" + "0" * 30}, "calibration.a.samples = 1" + "0" * 30, "an integer from 1"),
+    "a matrix beyond every memory": ({"calibration.a.samples": "1_000_000_000"},
+                                     "calibration.a = {'samples': 1000000000, 'features': 8, 'neurons': 3}",
+                                     "matrices of at most 2147483648 entries"),
     "name that is a path": ({"name": '"../x"'}, "name = '../x'", "a name of letters"),
     "study without a title": ({"title": None}, "title = None", "a title"),
     "study without a seed": ({"seed": None}, "seed = None", "an integer"),
@@ -88,6 +103,7 @@ BAD = {
     "permutations of too many features": ({"permutations.calibration": '"a"'}, "permutations: calibration = 'a'", "at most 7 features"),
     "permutations of nothing": ({"permutations.damping": "1.0"}, "permutations: calibration = None", "[calibration.NAME]"),
     "unknown key of permutations": ({"permutations.ordering": '"natural"'}, "permutations: key = 'ordering'", "one of calibration"),
+    "a size of the construction given twice": ({"growth.features": "[8, 8]"}, "growth: features = [8, 8]", "every value once"),
     "claims that are no list": ({"claims": '"x.py"'}, "claims = 'x.py'", "a list of Python files"),
 }
 
@@ -234,4 +250,38 @@ def test_a_study_names_its_own_claims_and_no_other_studys(write_study, write_cla
     study = read_study(path)
     assert study.claims_files == (str(file),)
     assert study.cells[0].claims == ("my-claim", "optq-l2")
+    study.load_claims()
     assert "claims = 'my-claim'" in refusal(write_study({"sweep.claims": '["my-claim"]'}, name="other.toml"))
+
+
+def test_reading_a_study_runs_nothing_of_the_users(write_study, tmp_path):
+    (tmp_path / "mine.py").write_text("raise SystemExit('I was run')\n", encoding="utf-8")
+    study = read_study(write_study({"claims": '["mine.py"]', "sweep.claims": '["my-claim"]'}))
+    with pytest.raises(InvalidArgumentError, match="I was run"):
+        study.load_claims()
+
+
+def test_a_claim_that_no_file_of_the_study_registers_is_refused_when_they_are_run(write_study, write_claims, own_claims):
+    path = write_study({"claims": f'["{write_claims(1.0).name}"]', "sweep.claims": '["my-clam", "optq-l2"]'})
+    with pytest.raises(InvalidArgumentError) as refused:
+        read_study(path).load_claims()
+    assert str(refused.value).startswith(f"{path}: sweep damping: claims = 'my-clam' is not accepted: one of ")
+    assert str(refused.value).endswith("; did you mean 'my-claim'?")
+
+
+def test_as_many_cells_as_are_allowed_are_allowed(write_study, monkeypatch):
+    monkeypatch.setattr(study_room, "MOST_CELLS", 8)
+    again = '[[sweep]]\nname = "again"\ncalibration = "a"\n'
+    assert len(read_study(write_study({"sweep.seeds": "2"})).cells) == 8
+    assert "sweep again: cells = 1 is not accepted: at most 8 cells in a study" in refusal(write_study({"sweep.seeds": "2"}, again))
+    assert "sweep damping: cells = 12 is not" in refusal(write_study({"sweep.seeds": "3"}))
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * 20_000, "x = " + "{a = " * 20_000, "x" + ".x" * 20_000 + " = 1", "x = " + "9" * 5_000,
+                                  "x = '\x00'", "\x00"])
+def test_absurd_files_are_refused(tmp_path, text):
+    path = tmp_path / "absurd.toml"
+    path.write_text(text, encoding="utf-8")
+    message = refusal(path)
+    assert message.startswith((f"study = {str(path)!r} is not accepted: a TOML file ", f"{path}: key = 'x' is not accepted"))
+    assert "\n" not in message
