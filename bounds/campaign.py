@@ -83,7 +83,8 @@ def campaign(ids: Iterable[str] | None = None, examples: int = 500, seed: int = 
              claims_file: str | None = None, exact: bool = False) -> Iterator[tuple[float, list[Summary]]]:
     """Check every claim on at least `examples` problems to which it applies; yields (share done, summaries) after each batch.
 
-    One drawn problem serves all claims; a claim whose hypotheses it misses gets it mended where that is easily done. Claims that
+    One drawn problem serves all claims (two, with and without deployed inputs of its own, where claims differ in that); a claim
+    whose hypotheses it misses gets it mended where that is easily done. Claims that
     still came short get more problems. Every draw depends on (seed, its number) alone. Intervals are at a simultaneous 99% level
     over all tests of the run, so a run with true claims reports a violation with probability at most 1%. `exact` replays smaller
     problems in rational and ball arithmetic instead, with no tolerance and no false alarm.
@@ -120,7 +121,8 @@ def _batch(ids: list[str], seed: int, numbers: range, confidence: float, claims_
 
 def _verdicts(chosen: list[Claim], seed: int, number: int, confidence: float, exact: bool) -> Iterator[Checked]:
     """The verdicts of one drawn problem, run in every way that some claim is about."""
-    drawn = draw_problem(np.random.default_rng([seed, number]), EXACT_LARGEST if exact else LARGEST)
+    largest = EXACT_LARGEST if exact else LARGEST
+    drawn: dict[bool, Problem] = {}
     ways: dict[tuple[str, str, str, bool], Problem] = {}
     for made in chosen:
         if (made.examples is not None and number >= made.examples) or (exact and made.kind is Kind.PREDICTION):
@@ -132,10 +134,11 @@ def _verdicts(chosen: list[Claim], seed: int, number: int, confidence: float, ex
             problem = made.draw(np.random.default_rng([seed, number])).but(rounding=rounding)
         else:
             mismatched = mismatched_inputs in made.hypotheses or number % 3 == 0
+            if mismatched not in drawn:
+                drawn[mismatched] = draw_problem(np.random.default_rng([seed, number]), largest, mismatched=mismatched)
             way = (algorithm, FORMS[number // 2 % 2], rounding, mismatched)
             if way not in ways:
-                plain = drawn if mismatched else drawn.but(X_quantized=None)
-                ways[way] = plain.but(algorithm=way[0], form=way[1], rounding=way[2])
+                ways[way] = drawn[mismatched].but(algorithm=way[0], form=way[1], rounding=way[2])
             problem = mended(made, ways[way])
         if exact:
             report = check_exact(problem, [made.id])
