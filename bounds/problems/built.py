@@ -77,10 +77,10 @@ class Random:
 
 
 def _samples(choices: Choices, N: int, least: int, widest: int) -> int:
-    """As many samples as features now and then; else any number up to twice the features, these or the most there can be."""
-    if choices.pick(SOMETIMES):
-        return N
-    return choices.integer(least, 2 * choices.pick((widest, N)))
+    """Any number of samples that there can be; or at most twice the features, so that fewer are common; or as many."""
+    m = choices.integer(least, 2 * widest)
+    near = least + (m - least) % (2 * N - least + 1)
+    return choices.pick((m, near, near, N))
 
 
 def make_matrix(choices: Choices, samples: int | None = None, features: int | None = None, largest: int = LARGEST,

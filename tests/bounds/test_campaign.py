@@ -39,7 +39,8 @@ def test_nothing_true_is_refuted(steps):
         assert summary.outcome is Outcome.HOLDS
         assert summary.outcomes[Outcome.VIOLATED] == 0
         assert summary.witness is None
-        assert 0 <= summary.worst <= 1 + 1e-9 or summary.claim.kind is Kind.PREDICTION
+        sampled = summary.claim.kind is Kind.EXPECTATION and summary.outcomes[Outcome.UNDECIDED] > 0  # a mean of draws may pass 1
+        assert 0 <= summary.worst <= 1 + 1e-9 or summary.claim.kind is Kind.PREDICTION or sampled
 
 
 def test_progress_grows_to_one(steps):
