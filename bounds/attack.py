@@ -203,6 +203,11 @@ class _Search:
         return self.each_alone and self.claim.about_neurons and self.claim.kind not in LAW_KINDS
 
     @property
+    def neurons(self) -> int:
+        """Of every problem that is drawn."""
+        return self.population if self.in_population else 1 if self.each_alone else NEURONS
+
+    @property
     def population(self) -> int:
         return SEARCHED_POPULATION if optimum_decided in self.claim.hypotheses else POPULATION
 
@@ -233,10 +238,11 @@ class _Search:
             return np.full(problem.K, -np.inf)
 
     def _keep_alone(self, problem: Problem, among_others: float) -> None:
-        """The best neuron of a population as a problem of its own; a claim that then sees another ratio is about several at once."""
+        """The best neuron of a population as a problem of its own; a claim that then sees less is about several at once."""
         (ratio,) = self._run(problem)
-        self.each_alone = ratio >= among_others * (1 - EQUALITY)
         self._keep(problem, ratio)
+        if ratio < among_others - EQUALITY * max(1.0, among_others):
+            self.each_alone, self.highest = False, self.score
 
     def _keep(self, problem: Problem, ratio: float) -> None:
         if ratio > self.score:
@@ -306,7 +312,7 @@ def _opened(search: _Search, N: int, m: int, damping: float | str | None, regime
         problem = _candidate(search, N, m, damping, rng)
         scores = search.scores(problem)
         neuron = int(np.argmax(scores))
-        if scores[neuron] > (-np.inf if place is None else place.score):
+        if problem.K == search.neurons and scores[neuron] > (-np.inf if place is None else place.score):
             place = _Place(repeat_neuron(problem, neuron, 1) if search.in_population else problem, float(scores[neuron]))
         if search.over:
             break
@@ -333,8 +339,7 @@ def _settle(place: _Place, climbed: tuple[Problem, float]) -> None:
 
 def _candidate(search: _Search, N: int, m: int, damping: float | str | None, rng: np.random.Generator) -> Problem:
     """A problem of a regime as it is drawn, mended to meet the claim's hypotheses."""
-    claim = search.claim
-    neurons = search.population if search.in_population else 1 if search.each_alone else NEURONS
+    claim, neurons = search.claim, search.neurons
     if claim.draw is not None:
         drawn = repeat_neuron(claim.draw(rng), 0, neurons)
         scattered = drawn.grid.alphabet(drawn.N, neurons).step * rng.standard_normal(drawn.W.shape)
