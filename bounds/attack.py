@@ -284,7 +284,7 @@ def _regimes(features: int | None, samples: int | None) -> list[tuple[int, int, 
         sizes = [(max(1, round(samples / shape)), samples) for shape in SHAPES]
     else:
         sizes = [(N, max(1, round(N * shape))) for N in (SIZES if features is None else (features,)) for shape in SHAPES]
-    return [(N, m, damping) for damping in (None, 0.0, LARGE_DAMPING) for N, m in dict.fromkeys(sizes) if damping != 0 or m >= N]
+    return [(N, m, damping) for damping in (None, 0.0, LARGE_DAMPING) for N, m in dict.fromkeys(sizes) if damping != 0 or N <= m]
 
 
 def _explore(search: _Search, regimes: list, rng: np.random.Generator) -> None:

@@ -40,7 +40,9 @@ class Summary:
     """What became of one claim over all drawn problems.
 
     Attributes:
+        exact: whether exact arithmetic decided.
         tried: problems to which the claim applied; `outcomes` counts their outcomes.
+        partial: of those, how many it applied to for some of their neurons only.
         neurons, same_codes, closest_tie: of exact replays: neurons replayed, how many of them float64 rounded to the same
             integers, and the smallest distance to a rounding tie, in steps.
         worst: the largest ratio met (see `Verdict.ratio`).
@@ -48,7 +50,9 @@ class Summary:
     """
 
     claim: Claim
+    exact: bool = False
     tried: int = 0
+    partial: int = 0
     worst: float = 0.0
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     witness: Problem | None = None
@@ -58,11 +62,38 @@ class Summary:
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome where it was decided: a violation outweighs all; `outcomes` says how often nothing could be decided."""
+        """The gravest outcome on one problem: a violation outweighs all. What that says of the claim: `word`, `words`."""
         for outcome in (Outcome.VIOLATED, Outcome.HOLDS, Outcome.UNDECIDED):
             if self.outcomes[outcome]:
                 return outcome
         return Outcome.NOT_APPLICABLE
+
+    @property
+    def word(self) -> str:
+        """What may be said of the claim in a word: problems that were tried refute a claim, or they do not."""
+        return self._said(self.outcome)
+
+    @property
+    def words(self) -> str:
+        """The same with numbers: on how many problems, and what became of the others.
+
+        >>> Summary(claims()["optq-l2"], tried=500, partial=7, outcomes={**dict.fromkeys(Outcome, 0), Outcome.HOLDS: 500}).words
+        'not refuted on 500 drawn problems, on 7 for some of their neurons only'
+        """
+        found = [outcome for outcome in (Outcome.VIOLATED, Outcome.HOLDS, Outcome.UNDECIDED, Outcome.NOT_APPLICABLE) if self.outcomes[outcome]]
+        if not found:
+            return "not tried"
+        first, *others = (f"{self._said(outcome)} {'to' if outcome is Outcome.NOT_APPLICABLE else 'on'} {self.outcomes[outcome]}"
+                          for outcome in found)
+        if found[0] is Outcome.VIOLATED:
+            first += f" of {self.tried}"
+        last = [f"on {self.partial} for some of their neurons only"] if self.partial else []
+        return ", ".join([f"{first} {'constructions of its own' if self.claim.fixed else 'drawn problems'}", *others, *last])
+
+    def _said(self, outcome: Outcome) -> str:
+        if self.claim.kind is Kind.PREDICTION and outcome in (Outcome.HOLDS, Outcome.UNDECIDED):
+            return "within a factor 2" if outcome is Outcome.HOLDS else "further off"
+        return "not refuted" if outcome is Outcome.HOLDS and not self.exact else str(outcome)
 
     def add(self, verdict: Verdict, replayed: Replayed | None = None) -> None:
         """Count one verdict, and its exact replay where there was one."""
@@ -74,6 +105,7 @@ class Summary:
         if verdict.outcome is Outcome.NOT_APPLICABLE:
             return
         self.tried += 1
+        self.partial += verdict.partial
         self.worst = max(self.worst, verdict.ratio)
         if self.witness is None:
             self.witness = verdict.witness
@@ -90,7 +122,7 @@ def campaign(ids: Iterable[str] | None = None, examples: int = 500, seed: int = 
     problems in rational and ball arithmetic instead, with no tolerance and no false alarm.
     """
     chosen = select(None if ids is None else list(ids))
-    summaries = {made.id: Summary(made) for made in chosen}
+    summaries = {made.id: Summary(made, exact) for made in chosen}
     tests = MOST_ROUNDS * examples * max(1, sum(made.kind in LAW_KINDS for made in chosen))
     confidence = 1 - (1 - CONFIDENCE) / tests
     for turn in range(MOST_ROUNDS):

@@ -173,7 +173,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     workers: Workers = -1,
 ) -> None:
-    """Check claims on drawn problems; one line each: id, origin, problems tried, worst measured/bound, outcome."""
+    """Check claims on drawn problems; one line each: id, origin, problems tried, worst measured/bound, what was found."""
     from ..bounds.campaign import campaign
     from ..bounds.claim import load_claims
     from ..bounds.claim import select as select_claims
@@ -216,8 +216,8 @@ def _refuse_raising(name: str, file: Path, examples: int, seed: int, exact: bool
 def _print_checked(summaries: list, examples: int, seed: int, witnesses: Path, as_json: bool, exact: bool) -> None:
     if as_json:
         rows = [
-            {"id": s.claim.id, "origin": s.claim.origin, "kind": s.claim.kind, "tried": s.tried, "worst": _finite(s.worst),
-             "outcome": s.outcome, "outcomes": s.outcomes, "witness": str(witnesses / f"{s.claim.id}.npz") if s.witness else None}
+            {"id": s.claim.id, "origin": s.claim.origin, "kind": s.claim.kind, "tried": s.tried, "partial": s.partial, "worst": _finite(s.worst),
+             "outcome": s.word, "outcomes": s.outcomes, "witness": str(witnesses / f"{s.claim.id}.npz") if s.witness else None}
             for s in summaries
         ]
         for row, s in zip(rows, summaries, strict=True):
@@ -228,13 +228,12 @@ def _print_checked(summaries: list, examples: int, seed: int, witnesses: Path, a
     width = max(len(s.claim.id) for s in summaries)
     typer.echo(f"{'claim':<{width}}  {'origin':<9}  {'kind':<22}  {'tried':>5}  {'worst':>9}  outcome")
     for s in summaries:
-        counts = ", ".join(f"{count} {outcome}" for outcome, count in s.outcomes.items() if count and outcome is not s.outcome)
-        line = f"{s.claim.id:<{width}}  {s.claim.origin:<9}  {s.claim.kind:<22}  {s.tried:>5}  {s.worst:>9.3g}  {s.outcome}"
-        typer.echo(line + (f" ({counts})" if counts else "") + (f", witness in {witnesses / s.claim.id}.npz" if s.witness else ""))
+        line = f"{s.claim.id:<{width}}  {s.claim.origin:<9}  {s.claim.kind:<22}  {s.tried:>5}  {s.worst:>9.3g}  {s.words}"
+        typer.echo(line + (f", witness in {witnesses / s.claim.id}.npz" if s.witness else ""))
     if exact:
         neurons, same, tie = sum(s.neurons for s in summaries), sum(s.same_codes for s in summaries), min(s.closest_tie for s in summaries)
         typer.echo("worst: measured/bound (identities: relative residual; probabilities: failure probability / p), with no tolerance")
-        typer.echo(f"float64 made the same integers on {same} of {neurons} neurons, none closer than {tie:.2g} steps to a rounding tie")
+        typer.echo(f"float64 made the same integers on {same} of {neurons} neurons, the closest {tie:.2g} steps from a rounding tie")
         return
     typer.echo("worst: measured/bound (identities: relative residual; probabilities: at the (1 - p)-quantile)")
     typer.echo("a run whose claims are all true reports a violation with probability at most 1%")
