@@ -50,6 +50,7 @@ SEARCHED_POPULATION = 32  # where every one of them costs the search for an exac
 LAW_FEATURES = 8  # all 2^N rounding paths are enumerated for every candidate
 WEIGHT_STEP, MATRIX_STEP = 0.05, 0.2  # where evolution starts, in steps of the grid and in typical entries of a matrix
 GENERATIONS, RETUNED = 600, 150  # of one evolution of weights, and of one after something was left out
+MOST_NOISE = 8  # places where float64 sees a violation and exact arithmetic none, before the search ends
 PATIENCE = 120  # generations without progress
 POLISHINGS = 3  # of a problem that got smaller, each with a tenth of the budget
 LARGEST_LOGARITHM = 12.0  # of a damping or of odds
@@ -135,35 +136,37 @@ def attack(claim_id: str, features: int | None = None, samples: int | None = Non
 def _attack(search: _Search, features: int | None, samples: int | None, seed: int) -> Attack:
     claim = search.claim
     _explore(search, _regimes(features, samples), np.random.default_rng([seed, 1]))
+    if search.best is None and search.noise:
+        search.best = search.noise[0]
+        search.score = _verdict(claim, search.best).ratio
     if search.best is None:
         sizes = [f"{number} {name}" for name, number in (("features", features), ("samples", samples)) if number is not None]
         raise reject("claim id", claim.id, "a claim to which some problem" + (f" with {' and '.join(sizes)}" if sizes else "") + " belongs")
     found, found_ratio, verdict = search.best, search.score, _verdict(claim, search.best)
-    problem, violated = found, verdict.outcome is Outcome.VIOLATED
-    if violated or claim.kind is not Kind.IDENTITY:  # the residual of a true identity is rounding noise: nothing to shrink
+    problem = found
+    if verdict.outcome is Outcome.VIOLATED or claim.kind is not Kind.IDENTITY:  # a true identity's residual is noise: nothing to shrink
         smaller = _shrunk(search, np.random.default_rng([seed, 2]))
-        found_smaller = _verdict(claim, smaller)
-        if not violated or found_smaller.outcome is Outcome.VIOLATED:
-            problem, verdict = smaller, found_smaller
-    return Attack(claim, verdict.ratio, problem, found, found_ratio, search.evaluations, _confirmed(claim, problem, verdict))
+        of_smaller = _verdict(claim, smaller)
+        if of_smaller.outcome in (verdict.outcome, Outcome.VIOLATED):
+            problem, verdict = smaller, of_smaller
+    return Attack(claim, verdict.ratio, problem, found, found_ratio, search.evaluations, verdict)
 
 
 def _verdict(claim: Claim, problem: Problem) -> Verdict:
-    return check(problem, [claim.id], draws=1)[claim.id]
-
-
-def _confirmed(claim: Claim, problem: Problem, verdict: Verdict) -> Verdict:
     """A violation stands unless exact arithmetic says that float64 only saw its own rounding."""
-    if verdict.outcome is not Outcome.VIOLATED:
-        return verdict
-    try:
-        exact = check_exact(problem, [claim.id]).verdicts[claim.id].outcome
-    except (TypeError, AttributeError, ValueError):  # a formula that is not written for exact arithmetic
-        return verdict
-    if exact is not Outcome.HOLDS:
+    verdict = check(problem, [claim.id], draws=1)[claim.id]
+    if verdict.outcome is not Outcome.VIOLATED or not _is_noise(claim, problem):
         return verdict
     advice = "float64 sees a violation, and the claim holds in exact arithmetic: its formula loses precision here"
     return replace(verdict, outcome=Outcome.UNDECIDED, advice=advice, witness=None)
+
+
+def _is_noise(claim: Claim, problem: Problem) -> bool:
+    """Whether exact arithmetic says that the claim holds; False for a formula that is not written for exact arithmetic."""
+    try:
+        return check_exact(problem, [claim.id]).verdicts[claim.id].outcome is Outcome.HOLDS
+    except (TypeError, AttributeError, ValueError):
+        return False
 
 
 def attackable(claim: Claim) -> bool:
@@ -196,6 +199,8 @@ class _Search:
         self.best, self.score, self.highest = None, -np.inf, -np.inf
         self.ceiling = ENOUGH if claim.kind is Kind.IDENTITY else 1 + EQUALITY
         self.each_alone = True
+        self.noise: list[Problem] = []
+        self.lost = False
 
     @property
     def in_population(self) -> bool:
@@ -213,7 +218,7 @@ class _Search:
 
     @property
     def over(self) -> bool:
-        return self.runs >= self.budget or self.score > self.ceiling
+        return self.runs >= self.budget or self.score > self.ceiling or (self.lost and len(self.noise) >= MOST_NOISE)
 
     def scores(self, problem: Problem) -> np.ndarray:
         """The ratio of every neuron (K,); -inf where the claim does not apply or float64 cannot decide it."""
@@ -241,11 +246,14 @@ class _Search:
         """The best neuron of a population as a problem of its own; a claim that then sees less is about several at once."""
         (ratio,) = self._run(problem)
         self._keep(problem, ratio)
-        if ratio < among_others - EQUALITY * max(1.0, among_others):
+        if ratio < (1 - EQUALITY) * among_others - EQUALITY:
             self.each_alone, self.highest = False, self.score
 
     def _keep(self, problem: Problem, ratio: float) -> None:
-        if ratio > self.score:
+        if ratio > self.ceiling and _is_noise(self.claim, problem):
+            self.noise.append(problem)
+            self.lost, self.highest = True, self.score
+        elif ratio > self.score:
             self.best, self.score = problem, float(ratio)
 
 
@@ -258,7 +266,7 @@ class _Place:
 
     @property
     def attained(self) -> bool:
-        """Whether the bound is attained here, so that nothing more is to be found."""
+        """Whether the bound is attained here, or float64 sees only its own noise: nothing more is to be found."""
         return self.score >= ENOUGH
 
 
@@ -284,7 +292,7 @@ def _regimes(features: int | None, samples: int | None) -> list[tuple[int, int, 
         sizes = [(max(1, round(samples / shape)), samples) for shape in SHAPES]
     else:
         sizes = [(N, max(1, round(N * shape))) for N in (SIZES if features is None else (features,)) for shape in SHAPES]
-    return [(N, m, damping) for damping in (None, 0.0, LARGE_DAMPING) for N, m in dict.fromkeys(sizes) if damping != 0 or N <= m]
+    return [(N, m, damping) for damping in (None, 0.0, LARGE_DAMPING) for N, m in dict.fromkeys(sizes) if damping != 0 or m >= N]
 
 
 def _explore(search: _Search, regimes: list, rng: np.random.Generator) -> None:
@@ -305,31 +313,35 @@ def _explore(search: _Search, regimes: list, rng: np.random.Generator) -> None:
 
 
 def _opened(search: _Search, N: int, m: int, damping: float | str | None, regimes: int, rng: np.random.Generator) -> _Place | None:
-    """The best of a few problems of a regime, with its weights tuned for a while; None where the claim applies to none of them."""
+    """The best of a few problems of a regime, tuned for a while; None where the claim applies to none, or float64 sees only noise."""
+    search.lost = False
     share = search.given // (2 * regimes)
     place = None
     for _ in range(1 + share // TRIES):
         problem = _candidate(search, N, m, damping, rng)
         scores = search.scores(problem)
         neuron = int(np.argmax(scores))
-        if problem.K == search.neurons and scores[neuron] > (-np.inf if place is None else place.score):
+        if search.neurons == problem.K and scores[neuron] > (-np.inf if place is None else place.score):
             place = _Place(repeat_neuron(problem, neuron, 1) if search.in_population else problem, float(scores[neuron]))
-        if search.over:
+        if search.over or search.lost:
             break
-    if place is not None:
+    if place is not None and not search.lost:
         _settle(place, _tune_weights(search, place.problem, rng, min(OPENING, share)) if search.in_population
                 else _tune_everything(search, place.problem, rng, share))
-    return place
+    return None if search.lost else place
 
 
 def _pursue(search: _Search, place: _Place, rng: np.random.Generator) -> None:
-    """Tune the weights of a place, then everything, then the weights again."""
+    """Tune the weights of a place, then everything, then the weights again; a place of rounding noise is left."""
+    search.lost = False
     if search.in_population:
         _settle(place, _tune_weights(search, place.problem, rng))
         _settle(place, _tune_everything(search, place.problem, rng, search.given // 8))
         _settle(place, _tune_weights(search, place.problem, rng))
     else:
         _settle(place, _tune_everything(search, place.problem, rng, search.given // 4))
+    if search.lost:
+        place.score = np.inf
 
 
 def _settle(place: _Place, climbed: tuple[Problem, float]) -> None:
@@ -369,7 +381,7 @@ def _climb(search: _Search, evolution: Evolution, score: Callable[[np.ndarray], 
             since = 0 if scores[leader] > highest + 1e-6 else since
             best, highest = candidates[:, leader], scores[leader]
         patience = PATIENCE if highest < ENOUGH else OVERTIME
-        if search.over or highest >= enough or since > patience or evolution.scale < 1e-9:
+        if search.over or search.lost or highest >= enough or since > patience or evolution.scale < 1e-9:
             break
     return best, float(highest)
 
@@ -434,7 +446,7 @@ def _absolute_damping(problem: Problem) -> float:
 
 def _shrunk(search: _Search, rng: np.random.Generator) -> Problem:
     """The best problem made smaller, tuned again at its new size while that gains something, and made rounder."""
-    polishing, search.budget, search.ceiling, search.progress = search.given // 10, np.inf, np.inf, None
+    polishing, search.budget, search.ceiling, search.progress, search.lost = search.given // 10, np.inf, np.inf, None, False
     for _ in range(POLISHINGS):
         reached = search.score
         kept = max(KEPT * reached, 1 + 2 * EQUALITY) if reached > 1 + 2 * EQUALITY else KEPT * reached

@@ -80,7 +80,8 @@ class Summary:
         >>> Summary(claims()["optq-l2"], tried=500, partial=7, outcomes={**dict.fromkeys(Outcome, 0), Outcome.HOLDS: 500}).words
         'not refuted on 500 drawn problems, on 7 for some of their neurons only'
         """
-        found = [outcome for outcome in (Outcome.VIOLATED, Outcome.HOLDS, Outcome.UNDECIDED, Outcome.NOT_APPLICABLE) if self.outcomes[outcome]]
+        gravest_first = (Outcome.VIOLATED, Outcome.HOLDS, Outcome.UNDECIDED, Outcome.NOT_APPLICABLE)
+        found = [outcome for outcome in gravest_first if self.outcomes[outcome]]
         if not found:
             return "not tried"
         first, *others = (f"{self._said(outcome)} {'to' if outcome is Outcome.NOT_APPLICABLE else 'on'} {self.outcomes[outcome]}"

@@ -216,8 +216,9 @@ def _refuse_raising(name: str, file: Path, examples: int, seed: int, exact: bool
 def _print_checked(summaries: list, examples: int, seed: int, witnesses: Path, as_json: bool, exact: bool) -> None:
     if as_json:
         rows = [
-            {"id": s.claim.id, "origin": s.claim.origin, "kind": s.claim.kind, "tried": s.tried, "partial": s.partial, "worst": _finite(s.worst),
-             "outcome": s.word, "outcomes": s.outcomes, "witness": str(witnesses / f"{s.claim.id}.npz") if s.witness else None}
+            {"id": s.claim.id, "origin": s.claim.origin, "kind": s.claim.kind, "tried": s.tried, "worst": _finite(s.worst),
+             "outcome": s.word, "outcomes": s.outcomes, "partial": s.partial,
+             "witness": str(witnesses / f"{s.claim.id}.npz") if s.witness else None}
             for s in summaries
         ]
         for row, s in zip(rows, summaries, strict=True):

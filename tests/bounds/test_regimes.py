@@ -7,10 +7,8 @@ and the attack must find the forgotten case, without being told where it is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
 
-import numpy as np
 import pytest
 from provable_ptq.bounds import Evaluation, Outcome, check, claims
 from provable_ptq.bounds.arithmetic import absolute
@@ -151,8 +149,12 @@ def norms_compared_in_the_wrong_dimension(problem, result):
 
 # --- the tests ------------------------------------------------------------------------------------------------------
 
-ATTACKED = ("mean_square_taken_for_the_worst_case", "constant_for_fewer_samples_than_features")
-MISSED_BY_DRAWING: set[str] = set()
+ATTACKED = (
+    "constant_for_fewer_samples_than_features", "constant_for_one_neuron", "constant_for_steps_per_feature", "constant_with_dead_features",
+    "constant_on_finite_alphabets", "constant_at_large_damping", "constant_without_damping", "the_bound_of_one_neuron_for_all_together",
+    "damping_counted_up_to_the_mean_diagonal", "the_first_step_for_all_features", "weights_move_by_the_errors_of_live_features",
+    "clipping_taken_for_rounding",
+)
 
 
 @pytest.fixture
@@ -165,12 +167,38 @@ def planted(plant):
     return make
 
 
+def refutes(name, claim_id, witness):
+    """Whether a problem violates the statement, and lies where it is false."""
+    return check(witness, [claim_id])[claim_id].outcome is Outcome.VIOLATED and STATEMENTS[name].false_where(witness)
+
+
 def test_drawn_problems_refute_statements_that_are_false_in_one_regime_only(planted):
     ids = {planted(name): name for name in STATEMENTS}
     *_, (_, summaries) = campaign(list(ids), workers=1)
-    refuted = {ids[summary.claim.id] for summary in summaries if summary.outcome is Outcome.VIOLATED}
-    assert refuted == STATEMENTS.keys() - MISSED_BY_DRAWING
+    missed = {ids[summary.claim.id] for summary in summaries if summary.outcome is not Outcome.VIOLATED}
+    assert missed == set()
     for summary in summaries:
-        if summary.witness is not None:
-            assert check(summary.witness, [summary.claim.id])[summary.claim.id].outcome is Outcome.VIOLATED, "the witness replays"
-            assert STATEMENTS[ids[summary.claim.id]].false_where(summary.witness), "and lies in the regime"
+        assert summary.words.startswith("violated on ")
+        assert refutes(ids[summary.claim.id], summary.claim.id, summary.witness)
+
+
+def test_drawn_problems_do_not_refute_the_theorem_itself():
+    *_, (_, (summary,)) = campaign(["optq-l2"], workers=1)
+    assert summary.words.startswith("not refuted on 500 drawn problems")
+    assert summary.worst > 0.999, "though they come as near as it gets"
+
+
+@pytest.mark.parametrize("name", ATTACKED)
+def test_the_attack_at_its_default_refutes_them_too(planted, name):
+    found = attack(planted(name))
+    assert found.words == "violated"
+    assert refutes(name, found.claim_id, found.problem)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_attack_never_stops_where_a_false_statement_is_true(planted, seed):
+    """Without damping the mean square bounds the worst case and is attained; with damping it is off by a factor of two."""
+    name = "mean_square_taken_for_the_worst_case"
+    found = attack(planted(name), seed=seed)
+    assert found.words == "violated"
+    assert refutes(name, found.claim_id, found.problem)
