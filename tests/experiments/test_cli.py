@@ -42,7 +42,7 @@ def test_check_exact_decides_without_tolerance_and_compares_the_integers(command
     status, out, err = command("check", "--exact", "--examples", 4, "--claim", "optq-identity", "--claim", "qronos-l2", "--workers", 1)
     assert status == 0, err
     _, identity, qronos, legend, integers = out.splitlines()
-    assert identity.split()[4:] == ["0", *"holds on 4 drawn problems".split()], "an identity has no residual at all"
+    assert re.search(r" 0  holds on 4 drawn problems$", identity), "an identity has no residual at all"
     assert "holds on 4 drawn problems" in qronos
     assert legend.endswith("with no tolerance")
     same, of_all = re.match(r"float64 made the same integers on (\d+) of (\d+) neurons", integers).groups()
