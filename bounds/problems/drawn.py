@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...algorithms import Grid
+from ...algorithms.qronos import FORMS
 from ..problem import Problem
 from .built import UNDAMPED, Random, make_attackers, make_problem
 from .zoo import ZOO
@@ -32,7 +33,7 @@ def draw_problem(rng: np.random.Generator, largest: int = LARGEST, algorithm: st
     choices = Random(rng)
     N = choices.integer(1, choices.pick((min(SMALL, largest), largest, largest)))
     attacked = choices.pick((False, True))
-    built = make_problem(choices, algorithm, rounding=rounding, features=N, largest=largest, mismatched=mismatched, near_ties=attacked)
+    built = make_problem(choices, algorithm, FORMS[0], rounding, features=N, largest=largest, mismatched=mismatched, near_ties=attacked)
     if choices.pick((False, True)):
         return built
     problem = _in_full_precision(built, rng)
