@@ -45,7 +45,9 @@ class Summary:
     """What became of one claim over all drawn problems.
 
     Attributes:
+        exact: whether exact arithmetic decided.
         tried: problems to which the claim applied; `outcomes` counts their outcomes.
+        partial: of those, how many it applied to for some of their neurons only.
         neurons, same_codes, closest_tie: of exact replays: neurons replayed, how many of them float64 rounded to the same
             integers, and the smallest distance to a rounding tie, in steps.
         closest: of exact replays: the first decided problem of the largest ratio.
@@ -54,7 +56,9 @@ class Summary:
     """
 
     claim: Claim
+    exact: bool = False
     tried: int = 0
+    partial: int = 0
     worst: float = 0.0
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     witness: Problem | None = None
@@ -65,11 +69,39 @@ class Summary:
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome where it was decided: a violation outweighs all; `outcomes` says how often nothing could be decided."""
+        """The gravest outcome on one problem: a violation outweighs all. What that says of the claim: `word`, `words`."""
         for outcome in (Outcome.VIOLATED, Outcome.HOLDS, Outcome.UNDECIDED):
             if self.outcomes[outcome]:
                 return outcome
         return Outcome.NOT_APPLICABLE
+
+    @property
+    def word(self) -> str:
+        """What may be said of the claim in a word: problems that were tried refute a claim, or they do not."""
+        return self._said(self.outcome)
+
+    @property
+    def words(self) -> str:
+        """The same with numbers: on how many problems, and what became of the others.
+
+        >>> Summary(claims()["optq-l2"], tried=500, partial=7, outcomes={**dict.fromkeys(Outcome, 0), Outcome.HOLDS: 500}).words
+        'not refuted on 500 drawn problems, on 7 for some of their neurons only'
+        """
+        gravest_first = (Outcome.VIOLATED, Outcome.HOLDS, Outcome.UNDECIDED, Outcome.NOT_APPLICABLE)
+        found = [outcome for outcome in gravest_first if self.outcomes[outcome]]
+        if not found:
+            return "not tried"
+        first, *others = (f"{self._said(outcome)} {'to' if outcome is Outcome.NOT_APPLICABLE else 'on'} {self.outcomes[outcome]}"
+                          for outcome in found)
+        if found[0] is Outcome.VIOLATED:
+            first += f" of {self.tried}"
+        last = [f"on {self.partial} for some of their neurons only"] if self.partial else []
+        return ", ".join([f"{first} {'constructions of its own' if self.claim.fixed else 'drawn problems'}", *others, *last])
+
+    def _said(self, outcome: Outcome) -> str:
+        if self.claim.kind is Kind.PREDICTION and outcome in (Outcome.HOLDS, Outcome.UNDECIDED):
+            return "within a factor 2" if outcome is Outcome.HOLDS else "further off"
+        return "not refuted" if outcome is Outcome.HOLDS and not self.exact else str(outcome)
 
     def add(self, verdict: Verdict, replayed: Replayed | None = None) -> None:
         """Count one verdict, and its exact replay where there was one."""
@@ -83,6 +115,7 @@ class Summary:
         if verdict.outcome is Outcome.NOT_APPLICABLE:
             return
         self.tried += 1
+        self.partial += verdict.partial
         self.worst = max(self.worst, verdict.ratio)
         if self.witness is None:
             self.witness = verdict.witness
@@ -92,7 +125,8 @@ def campaign(ids: Iterable[str] | None = None, examples: int = 500, seed: int = 
              claims_file: str | None = None, exact: bool = False) -> Iterator[tuple[float, list[Summary]]]:
     """Check every claim on at least `examples` problems to which it applies; yields (share done, summaries) after each batch.
 
-    One drawn problem serves all claims; a claim whose hypotheses it misses gets it mended where that is easily done. Claims that
+    One drawn problem serves all claims (two, with and without deployed inputs of its own, where claims differ in that); a claim
+    whose hypotheses it misses gets it mended where that is easily done. Claims that
     still came short get more problems. Every draw depends on (seed, its number) alone. Intervals are at a simultaneous 99% level
     over all tests of the run, so a run with true claims reports a violation with probability at most 1%. `exact` replays smaller
     problems in rational and ball arithmetic instead, with no tolerance and no false alarm.
@@ -103,7 +137,7 @@ def campaign(ids: Iterable[str] | None = None, examples: int = 500, seed: int = 
     chosen = select(ids)
     if not chosen:
         raise reject("claim ids", ids, "None or at least one claim id")
-    summaries = {made.id: Summary(made) for made in chosen}
+    summaries = {made.id: Summary(made, exact) for made in chosen}
     tests = MOST_ROUNDS * examples * max(1, sum(made.kind in LAW_KINDS for made in chosen))
     confidence = 1 - (1 - CONFIDENCE) / tests
     for turn in range(MOST_ROUNDS):
@@ -134,7 +168,8 @@ def _batch(ids: list[str], seed: int, numbers: range, confidence: float, claims_
 
 def _verdicts(chosen: list[Claim], seed: int, number: int, confidence: float, exact: bool) -> Iterator[Checked]:
     """The verdicts of one drawn problem, run in every way that some claim is about."""
-    drawn = draw_problem(np.random.default_rng([seed, number]), EXACT_LARGEST if exact else LARGEST)
+    largest = EXACT_LARGEST if exact else LARGEST
+    drawn: dict[bool, Problem] = {}
     ways: dict[tuple[str, str, str, bool], Problem] = {}
     for made in chosen:
         if (made.examples is not None and number >= made.examples) or (exact and made.kind is Kind.PREDICTION):
@@ -146,10 +181,11 @@ def _verdicts(chosen: list[Claim], seed: int, number: int, confidence: float, ex
             problem = made.draw(np.random.default_rng([seed, number])).but(rounding=rounding)
         else:
             mismatched = mismatched_inputs in made.hypotheses or number % 3 == 0
+            if mismatched not in drawn:
+                drawn[mismatched] = draw_problem(np.random.default_rng([seed, number]), largest, mismatched=mismatched)
             way = (algorithm, FORMS[number // 2 % 2], rounding, mismatched)
             if way not in ways:
-                plain = drawn if mismatched else drawn.but(X_quantized=None)
-                ways[way] = plain.but(algorithm=way[0], form=way[1], rounding=way[2])
+                ways[way] = drawn[mismatched].but(algorithm=way[0], form=way[1], rounding=way[2])
             problem = mended(made, ways[way])
         if exact:
             report = check_exact(problem, [made.id])

@@ -9,6 +9,8 @@ import numpy as np
 
 from ..algorithms import Grid
 
+GPTQ = "mean-diagonal:0.01"  # its damping
+
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -40,9 +42,8 @@ def with_first_features(problem, features: int):
     laid = problem.grid.alphabet(problem.N, problem.K)
     ends = (laid.low[keep], laid.high[keep]) if problem.grid.finite else (None, None)
     inputs = {name: getattr(problem, name)[:, keep] for name in ("X", "X_quantized", "X_validation") if getattr(problem, name) is not None}
-    if not isinstance(problem.ordering, str):
-        inputs["ordering"] = problem.ordering[problem.ordering < features]
-    return problem.but(W=problem.W[keep], grid=Grid(laid.step[keep], *ends), **inputs)
+    ordering = problem.ordering if isinstance(problem.ordering, str) else problem.ordering[problem.ordering < features]
+    return problem.but(W=problem.W[keep], grid=Grid(laid.step[keep], *ends), ordering=ordering, **inputs)
 
 
 def with_first_neurons(problem, neurons: int):
@@ -55,8 +56,7 @@ def with_first_neurons(problem, neurons: int):
 def with_first_samples(problem, samples: int):
     """The problem on its first samples only, damped since fewer samples can make features dependent."""
     quantized = None if problem.X_quantized is None else problem.X_quantized[:samples]
-    damping = problem.damping if isinstance(problem.damping, str) else "mean-diagonal:0.01"
-    return problem.but(X=problem.X[:samples], X_quantized=quantized, damping=damping)
+    return problem.but(X=problem.X[:samples], X_quantized=quantized, damping=_positive(problem.damping))
 
 
 def with_one_step(problem):
@@ -70,13 +70,17 @@ def without_dead_features(problem):
     """The problem with every zero column replaced by ones, in both calibration matrices."""
     dead = ~problem.calibration.any(axis=0)
     changes = {name: np.where(dead, 1.0, getattr(problem, name)) for name in ("X", "X_quantized") if getattr(problem, name) is not None}
-    damping = problem.damping if isinstance(problem.damping, str) else "mean-diagonal:0.01"
-    return problem.but(damping=damping, **changes)
+    return problem.but(damping=_positive(problem.damping), **changes)
 
 
 def with_damping(problem):
     """The problem with GPTQ's damping, on live features."""
-    return without_dead_features(problem).but(damping="mean-diagonal:0.01")
+    return without_dead_features(problem).but(damping=GPTQ)
+
+
+def _positive(damping: float | str) -> float | str:
+    """The damping itself, or GPTQ's in place of none."""
+    return GPTQ if damping in (0, "none") else damping
 
 
 unsaturated = Hypothesis(

@@ -19,8 +19,8 @@ RATIOS = {Kind.IDENTITY: "relative residual", Kind.LOWER: "bound/measured", Kind
 
 def attack_claim(
     claim: Annotated[str, typer.Argument(help="Claim id.")],
-    features: Annotated[int, typer.Option(min=1, help="Features N of the problems that are searched.")] = 16,
-    samples: Annotated[int, typer.Option(min=1, help="Samples m.")] = 16,
+    features: Annotated[int | None, typer.Option(min=1, help="Features N of what is searched. Default: several sizes.")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Samples m. Default: fewer, as many and more than features.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed finds the same problem.")] = 0,
     budget: Annotated[int | None, typer.Option(min=1, help="Runs of the algorithm, each on a whole population of weights.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for what is found.")] = Path("out/attacks"),
@@ -79,7 +79,7 @@ def _document(found, saved: Path, unshrunk: Path, certificates: list[Path | None
         return number if math.isfinite(number) else str(number)
 
     return json.dumps({
-        "id": found.claim_id, "outcome": found.verdict.outcome, "advice": found.verdict.advice, "evaluations": found.evaluations,
+        "id": found.claim_id, "outcome": found.words, "advice": found.verdict.advice, "evaluations": found.evaluations,
         "ratio": finite(found.ratio), "features": found.problem.N, "samples": found.problem.m, "file": str(saved),
         "found_ratio": finite(found.found_ratio), "found_features": found.found.N, "found_samples": found.found.m,
         "found_file": str(unshrunk), "certificates": [str(path) for path in certificates if path],
@@ -92,7 +92,7 @@ def _lines(found, saved: Path, unshrunk: Path, certificates: list[Path | None], 
     advice = f" ({found.verdict.advice})" if found.verdict.advice else ""
     ratio = RATIOS.get(found.claim.kind, "measured/bound")
     certified = "".join(f"\ncertificate, decided again by provable-ptq replay: {path}" for path in certificates if path)
-    return f"""{found.claim_id}: {found.verdict.outcome}{advice}
+    return f"""{found.claim_id}: {found.words}{advice}
 found   {ratio} {found.found_ratio:.6g} at {_size(found.found)}, {found.evaluations} inputs tried: {unshrunk}
 shrunk  {ratio} {found.ratio:.6g} at {_size(found.problem)}: {saved}
 replay  from provable_ptq.bounds import {imported}

@@ -160,7 +160,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     workers: Workers = -1,
 ) -> None:
-    """Check claims on drawn problems; one line each: id, origin, problems tried, worst measured/bound, outcome."""
+    """Check claims on drawn problems; one line each: id, origin, problems tried, worst measured/bound, what was found."""
     from ..bounds.campaign import campaign
     from ..bounds.claim import load_claims
     from ..bounds.claim import select as select_claims
@@ -235,7 +235,7 @@ def _print_checked(summaries: list, examples: int, seed: int, witnesses: Path, a
     if as_json:
         rows = [
             {"id": s.claim.id, "origin": s.claim.origin, "kind": s.claim.kind, "tried": s.tried, "worst": _finite(s.worst),
-             "outcome": s.outcome, "outcomes": s.outcomes,
+             "outcome": s.word, "outcomes": s.outcomes, "partial": s.partial,
              "witness": str(_witness_file(witnesses, s.claim.id, exact)) if s.witness else None}
             for s in summaries
         ]
@@ -247,14 +247,12 @@ def _print_checked(summaries: list, examples: int, seed: int, witnesses: Path, a
     width = max(len(s.claim.id) for s in summaries)
     typer.echo(f"{'claim':<{width}}  {'origin':<9}  {'kind':<22}  {'tried':>5}  {'worst':>9}  outcome")
     for s in summaries:
-        counts = ", ".join(f"{count} {outcome}" for outcome, count in s.outcomes.items() if count and outcome is not s.outcome)
-        line = f"{s.claim.id:<{width}}  {s.claim.origin:<9}  {s.claim.kind:<22}  {s.tried:>5}  {s.worst:>9.3g}  {s.outcome}"
-        witness = f", witness in {_witness_file(witnesses, s.claim.id, exact)}" if s.witness else ""
-        typer.echo(line + (f" ({counts})" if counts else "") + witness)
+        line = f"{s.claim.id:<{width}}  {s.claim.origin:<9}  {s.claim.kind:<22}  {s.tried:>5}  {s.worst:>9.3g}  {s.words}"
+        typer.echo(line + (f", witness in {_witness_file(witnesses, s.claim.id, exact)}" if s.witness else ""))
     if exact:
         neurons, same, tie = sum(s.neurons for s in summaries), sum(s.same_codes for s in summaries), min(s.closest_tie for s in summaries)
         typer.echo("worst: measured/bound (identities: relative residual; probabilities: failure probability / p), with no tolerance")
-        typer.echo(f"float64 made the same integers on {same} of {neurons} neurons, none closer than {tie:.2g} steps to a rounding tie")
+        typer.echo(f"float64 made the same integers on {same} of {neurons} neurons, the closest {tie:.2g} steps from a rounding tie")
         return
     typer.echo("worst: measured/bound (identities: relative residual; probabilities: at the (1 - p)-quantile)")
     typer.echo("a run whose claims are all true reports a violation with probability at most 1%")

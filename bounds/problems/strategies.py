@@ -1,7 +1,7 @@
 """Hypothesis strategies for problems: property-test bounds of your own with what the shipped claims are attacked with.
 
-Everything is built and nothing is filtered, so no draw is wasted. Numbers are moderate (no square overflows or vanishes) and
-short in binary, which keeps exact arithmetic fast and makes ties of the rounding common. What fails shrinks towards one
+Everything is built (see `built`) and nothing is filtered, so no draw is wasted. Numbers are moderate (no square overflows or
+vanishes) and short in binary, which keeps exact arithmetic fast and makes ties of the rounding common. What fails shrinks towards one
 feature, the identity as calibration matrix, zero weights and step 1. Arguments that say "int or strategy" are fixed by a
 number, drawn from a strategy, and left to chance by None.
 """
@@ -9,43 +9,60 @@ number, drawn from a strategy, and left to chance by None.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 from hypothesis import strategies as st
 
 from ...algorithms import Factorization, Grid
-from ...algorithms.arguments import reject
-from ...algorithms.qronos import FORMS
-from ...algorithms.rounding import ROUNDINGS
-from ..problem import ALGORITHMS, Problem
-
-LARGEST = 8  # features; twice as many samples
-NEURONS = 3
-CONDITION = 2.0**16  # of the factors; heavy-tailed columns multiply it by up to 2**6
-NAMED_ORDERINGS = ("natural", "decreasing-norm", "increasing-norm", "min-pivot")
-UNDAMPED = (0, "none")
-NEAREST_ONLY = "round-to-nearest"
-SOMETIMES = st.sampled_from([False, False, False, True])
-REFLECTIONS = st.sampled_from([0, 1, 2, 2])
+from ..problem import Problem
+from .built import (
+    CONDITION,
+    LARGEST,
+    NEURONS,
+    make_attackers,
+    make_damping,
+    make_grid,
+    make_matrix,
+    make_ordering,
+    make_pair,
+    make_problem,
+    make_weights,
+)
 
 Size = int | st.SearchStrategy | None
 
 
-def _draw(draw, given: object, default: st.SearchStrategy) -> object:
-    """What an argument asks for: itself, a draw from the strategy it is, or, for None, a draw from the default."""
-    if given is None:
-        return draw(default)
-    return draw(given) if isinstance(given, st.SearchStrategy) else given
+class _Drawn:
+    """The `Choices` of a builder, made by Hypothesis."""
+
+    def __init__(self, draw):
+        self.draw = draw
+
+    def integer(self, low: int, high: int) -> int:
+        return self.draw(st.integers(low, high))
+
+    def integers(self, shape: tuple[int, ...], low: int, high: int, most: tuple[int, ...]) -> np.ndarray:
+        return self.draw(_integers(shape, low, high, most))
+
+    def pick(self, options: Sequence) -> object:
+        return self.draw(st.sampled_from(options))
+
+    def permutation(self, size: int) -> np.ndarray:
+        return np.array(self.draw(st.permutations(range(size))))
+
+    def given(self, **arguments: object) -> dict[str, object]:
+        """Arguments, each itself or drawn from the strategy it is."""
+        return {name: self.draw(value) if isinstance(value, st.SearchStrategy) else value for name, value in arguments.items()}
 
 
 @cache
-def _integers(shape: tuple[int, ...], low: int, high: int, most: tuple[int, ...] = ()) -> st.SearchStrategy[np.ndarray]:
+def _integers(shape: tuple[int, ...], low: int, high: int, most: tuple[int, ...]) -> st.SearchStrategy[np.ndarray]:
     """Integer arrays with entries in [low, high], which includes 0; one draw of two bytes per entry, so large arrays are quick.
 
     `most` is the largest shape there can be: that much is drawn and folded to `shape`, so that smaller sizes keep the numbers.
     """
-    most = most or shape
     size, span = 2 * math.prod(most), high - low + 1
     folded = np.ix_(*(np.arange(longest) % length for longest, length in zip(most, shape, strict=True)))
 
@@ -56,15 +73,6 @@ def _integers(shape: tuple[int, ...], low: int, high: int, most: tuple[int, ...]
         return np.where(values > high, values - span, values)
 
     return st.binary(min_size=size, max_size=size).map(decode)
-
-
-def _reflect(draw, X: np.ndarray, most: int) -> np.ndarray:
-    """H X for a product H of at most two Householder reflections, orthogonal whatever is drawn; X has at most `most` rows."""
-    count = draw(REFLECTIONS)
-    for v in draw(_integers((2, len(X)), -3, 3, (2, most)))[:count]:
-        if v.any():
-            X = X - np.outer(2 * v / (v @ v), v @ X)
-    return X
 
 
 @st.composite
@@ -91,31 +99,9 @@ def calibration_matrices(draw, samples: Size = None, features: Size = None, larg
     ...     assert factorize(X, damping=0.0).pivots.shape == (2,)
     >>> test_no_damping_is_needed()
     """
-    N = _draw(draw, features, st.integers(1, largest))
-    widest = max(largest, N)
-    m = _draw(draw, samples, st.integers(N if independent else 1, 2 * widest))
-    longest = max(2 * widest, m)
-    if not condition >= 1:
-        raise reject("condition", condition, "a number >= 1")
-    if independent and m < N:
-        raise reject("samples", m, f"at least {N} samples for {N} independent features")
-    rank = min(m, N)
-    if draw(SOMETIMES) and not independent:
-        rank -= draw(st.integers(0, rank - 1))
-    spread = int(np.log2(condition))
-    exponents = draw(_integers((rank,), 0, draw(st.sampled_from((0, spread // 4, spread))), (widest,)))
-    X = np.zeros((m, N))
-    X[range(rank), range(rank)] = 2.0**-exponents
-    X = _reflect(draw, _reflect(draw, X, longest).T, widest).T
-    X = np.rint(X * 2**10 * condition) / (2**10 * condition)
-    if draw(SOMETIMES):
-        X = X * 2.0 ** draw(_integers((N,), 0, 6, (widest,)))
-    if draw(SOMETIMES) and not independent:
-        for target, source in draw(_integers((2, 2), 0, N - 1)):
-            X[:, target] = X[:, source]
-    if draw(SOMETIMES):
-        X[:, draw(_integers((2,), 0, N - 1))] = 0
-    return X * 2.0 ** draw(st.integers(-4, 4))
+    choices = _Drawn(draw)
+    return make_matrix(choices, **choices.given(samples=samples, features=features), largest=largest, condition=condition,
+                       independent=independent)
 
 
 @st.composite
@@ -135,23 +121,9 @@ def mismatched_pairs(draw, samples: Size = None, features: Size = None, largest:
     ...     assert pair[0].shape == pair[1].shape
     >>> test_pairs_agree_in_shape()
     """
-    X = draw(calibration_matrices(samples, features, largest, condition, independent))
-    m, N = X.shape
-    epsilon = draw(st.sampled_from([0.0, *(2.0**-k for k in range(11))]))
-    widest = max(largest, N)
-    u, v = draw(_integers((2, m), -2, 2, (2, max(2 * widest, m))))
-    size = max(1.0, float(np.sqrt((u @ u) * (v @ v))))
-    turned = X + epsilon / size * (np.outer(u, v @ X) - np.outer(v, u @ X))
-    X_quantized = turned * (1 + epsilon * draw(_integers((N,), -4, 4, (widest,))) / 8)
-    for matrix in (X, X_quantized):
-        if draw(SOMETIMES):
-            matrix[:, draw(st.integers(0, N - 1))] = 0
-    return X, X_quantized
-
-
-def _part(draw, N: int, K: int, low: int, high: int) -> np.ndarray:
-    """Integers (N, K) that stay when N or K shrinks."""
-    return draw(_integers((N, K), low, high, (max(LARGEST, N), max(NEURONS, K))))
+    choices = _Drawn(draw)
+    return make_pair(choices, **choices.given(samples=samples, features=features), largest=largest, condition=condition,
+                     independent=independent)
 
 
 @st.composite
@@ -167,9 +139,10 @@ def weights(draw, features: Size = None, neurons: Size = None, largest: int = LA
     ...     assert (np.abs(W - Grid(step=0.3).nearest(W)) <= 0.15 + 1e-12).all()
     >>> test_rounding_errs_by_half_a_step_at_most()
     """
-    N, K = _draw(draw, features, st.integers(1, largest)), _draw(draw, neurons, st.integers(1, NEURONS))
-    quantum = draw(st.sampled_from([2, 256]))
-    return _part(draw, N, K, -8 * quantum, 8 * quantum) / quantum
+    choices = _Drawn(draw)
+    given = choices.given(features=st.integers(1, largest) if features is None else features,
+                          neurons=st.integers(1, NEURONS) if neurons is None else neurons)
+    return make_weights(choices, given["features"], given["neurons"])
 
 
 @st.composite
@@ -192,14 +165,9 @@ def weights_near_ties(draw, factorization: Factorization, grid: Grid, neurons: S
     ...     assert check(Problem(X, W, grid), ["optq-l2"])["optq-l2"].ratio > 0.249
     >>> test_a_quarter_of_the_bound_is_attained()
     """
-    N, K = factorization.features, _draw(draw, neurons, st.integers(1, NEURONS))
-    alphabet = grid.alphabet(N, K).reordered(factorization.order)
-    codes = np.clip(_part(draw, N, K, -8, 8), alphabet.low, alphabet.high)
-    signs = 1 - 2 * _part(draw, N, K, 0, 1)
-    near = 1 - 2.0 ** -draw(st.integers(1, 12))
-    W = np.empty((N, K))
-    W[factorization.order] = alphabet.step * codes + factorization.M @ (alphabet.step / 2 * signs * near)
-    return W
+    choices = _Drawn(draw)
+    given = choices.given(neurons=st.integers(1, NEURONS) if neurons is None else neurons)
+    return make_attackers(choices, factorization, grid, given["neurons"])
 
 
 @st.composite
@@ -218,18 +186,12 @@ def grids(draw, features: int, neurons: int, finite: bool | None = None) -> Grid
     ...     assert not grid.nearest(np.zeros((2, 3))).any()
     >>> test_zero_is_on_every_grid()
     """
-    shapes = {"one": (1, 1), "neurons": (1, neurons), "features": (features, 1), "weights": (features, neurons)}
-
-    def laid(kinds: list[str], low: int, high: int) -> np.ndarray:
-        return _part(draw, *shapes[draw(st.sampled_from(kinds))], low, high)
-
-    step = np.array([1, 0.5, 0.25, 0.125, 2, 4, 0.75, 1.5])[laid(list(shapes), 0, 7)]
-    if not _draw(draw, finite, st.booleans()):
-        return Grid(step)
-    return Grid(step, low=-laid(["one", "neurons"], 0, 16), high=laid(["one", "neurons"], 0, 16))
+    choices = _Drawn(draw)
+    return make_grid(choices, features, neurons, **choices.given(finite=finite))
 
 
-def dampings(positive: bool = False) -> st.SearchStrategy[float | str]:
+@st.composite
+def dampings(draw, positive: bool = False) -> float | str:
     """Dampings: absolute numbers (0, or powers of two from 2^-8 to 2^8), and all rules by name.
 
     Arguments:
@@ -241,14 +203,11 @@ def dampings(positive: bool = False) -> st.SearchStrategy[float | str]:
     ...     assert factorize(np.ones((3, 2)), damping).damping > 0
     >>> test_duplicated_features_can_be_factored()
     """
-    numbers = [2.0**k for k in (0, *range(-8, 0), *range(1, 9))]
-    fractions = ("0.01", "0.0001", "0.001", "0.1", "1")
-    rules = [f"{rule}:{fraction}" for rule in ("mean-diagonal", "spectral") for fraction in fractions] + ["george-saab"]
-    undamped = [] if positive else 3 * [0.0, "none"]  # a special case: three times as likely as any other
-    return st.sampled_from([*undamped, *numbers, *rules])
+    return make_damping(_Drawn(draw), positive)
 
 
-def orderings(features: int | None = None) -> st.SearchStrategy[str | np.ndarray]:
+@st.composite
+def orderings(draw, features: int | None = None) -> str | np.ndarray:
     """Orderings: the named ones, random:SEED and, where the number of features is given, explicit permutations.
 
     >>> from hypothesis import given
@@ -257,8 +216,7 @@ def orderings(features: int | None = None) -> st.SearchStrategy[str | np.ndarray
     ...     assert sorted(factorize(np.eye(3), ordering=ordering).order) == [0, 1, 2]
     >>> test_every_feature_is_processed_once()
     """
-    named = st.sampled_from(NAMED_ORDERINGS) | st.integers(0, 99).map("random:{}".format)
-    return named if features is None else named | st.permutations(range(features)).map(np.array)
+    return make_ordering(_Drawn(draw), features)
 
 
 @st.composite
@@ -288,23 +246,7 @@ def problems(draw, algorithm: object = None, form: object = None, rounding: obje
     ...     assert (damped.factorization.pivots >= problem.factorization.pivots).all()
     >>> test_damping_never_lowers_a_pivot()
     """
-    N = _draw(draw, features, st.integers(1, largest))
-    fixed_at_zero = not isinstance(damping, st.SearchStrategy) and damping in UNDAMPED
-    m = _draw(draw, samples, st.integers(N if fixed_at_zero else 1, 2 * max(largest, N)))
-    K = _draw(draw, neurons, st.integers(1, NEURONS))
-    chosen = _draw(draw, damping, dampings(positive=m < N))
-    matrices = {"samples": m, "features": N, "independent": chosen in UNDAMPED}
-    X, X_quantized = draw(mismatched_pairs(**matrices)) if _draw(draw, mismatched, st.booleans()) else (
-        draw(calibration_matrices(**matrices)), None)
-    given = None if algorithm is None else _draw(draw, algorithm, st.nothing())
-    rounds = _draw(draw, rounding, st.sampled_from(ROUNDINGS[:1] if given == NEAREST_ONLY else ROUNDINGS))
-    accepted = [name for name in ALGORITHMS if rounds == "nearest" or name != NEAREST_ONLY]
-    problem = Problem(
-        X, np.zeros((N, K)), draw(grids(N, K, finite)), given or draw(st.sampled_from(accepted)),
-        form=_draw(draw, form, st.sampled_from(FORMS)), damping=chosen, ordering=_draw(draw, ordering, orderings(N)),
-        rounding=rounds, X_quantized=X_quantized,
-        X_validation=draw(calibration_matrices(features=N, largest=largest)), seed=draw(st.integers(0, 2**31 - 1)),
-        failure_probability=draw(st.sampled_from([0.05, 0.5, 0.1, 0.01])),
-    )
-    attackers = _draw(draw, near_ties, st.booleans())
-    return problem.but(W=draw(weights_near_ties(problem.factorization, problem.grid, K) if attackers else weights(N, K)))
+    choices = _Drawn(draw)
+    settings = {"algorithm": algorithm, "form": form, "rounding": rounding, "damping": damping, "ordering": ordering, "features": features,
+                "samples": samples, "neurons": neurons, "mismatched": mismatched, "finite": finite, "near_ties": near_ties}
+    return make_problem(choices, **choices.given(**settings), largest=largest)

@@ -11,7 +11,8 @@ from provable_ptq.bounds.deterministic.order_floor import spectral_floor
 from provable_ptq.bounds.deterministic.pivot_bound import pivot_bounds
 from provable_ptq.bounds.measure import damped_error_squared, gram, pivot_sum, squares, undamped_pivots_squared
 from provable_ptq.bounds.mismatch.projection import mismatch_outputs, unexplained_squared
-from provable_ptq.bounds.problems.drawn import PROBABILITIES, draw_problem
+from provable_ptq.bounds.problems.built import PROBABILITIES
+from provable_ptq.bounds.problems.drawn import draw_problem
 from provable_ptq.bounds.stochastic.levels import hoeffding_factor, largest_pivot_step, paper_factor, rowwise_level
 from provable_ptq.bounds.tolerance import relative_allowance
 from provable_ptq.bounds.verdict import reach

@@ -7,7 +7,8 @@ import pytest
 from provable_ptq.algorithms import factorize
 from provable_ptq.algorithms.arguments import InvalidArgumentError
 from provable_ptq.bounds.problems import ZOO, zoo_matrix
-from provable_ptq.bounds.problems.drawn import LARGEST, NEURONS, ORDERINGS, PROBABILITIES, ZOO_KINDS, draw_problem
+from provable_ptq.bounds.problems.built import NAMED_ORDERINGS, NEURONS, PROBABILITIES
+from provable_ptq.bounds.problems.drawn import LARGEST, ZOO_KINDS, draw_problem
 from provable_ptq.bounds.problems.zoo import TAGS, ZOO_TAGS, size_tag, tagged
 
 SHAPES = [(1, 1), (1, 5), (5, 1), (3, 8), (40, 7)]
@@ -168,29 +169,55 @@ def test_an_unknown_kind_is_refused_with_the_known_ones(kind):
 # --- problems drawn from it ----------------------------------------------------------------------------------------
 
 
-def test_drawn_problems_cover_what_they_claim():
-    drawn = [draw_problem(np.random.default_rng([0, number])) for number in range(400)]
-    assert all(1 <= problem.N <= LARGEST and problem.K == NEURONS and 1 <= problem.m <= 2 * LARGEST for problem in drawn)
-
-    def duplicated(X):
-        return any(np.array_equal(X[:, i], X[:, i + 1]) and X[:, i].any() for i in range(X.shape[1] - 1))
-
-    shares = {
-        "fewer samples than features": np.mean([problem.m < problem.N for problem in drawn]),
-        "one feature": np.mean([problem.N == 1 for problem in drawn]),
-        "one sample": np.mean([problem.m == 1 for problem in drawn]),
-        "dead features": np.mean([not problem.X.any(axis=0).all() for problem in drawn]),
-        "duplicated features": np.mean([duplicated(problem.X) for problem in drawn]),
-        "no damping": np.mean([problem.damping == 0.0 for problem in drawn]),
-        "damping by rule": np.mean([isinstance(problem.damping, str) for problem in drawn]),
-        "finite grids": np.mean([problem.grid.finite for problem in drawn]),
-        "saturated": np.mean([bool(problem.result.saturated.any()) for problem in drawn]),
-        "a step per feature": np.mean([problem.grid.step.ndim == 2 and problem.grid.step.shape[0] == problem.N > 1 for problem in drawn]),
-        "one step": np.mean([problem.grid.step.ndim == 0 for problem in drawn]),
-        "condition number above 100": np.mean([problem.factorization.condition > 100 for problem in drawn]),
+def regimes(problem):
+    """What is special about a problem, in words."""
+    X, K, damping = problem.calibration, problem.K, problem.factorization.damping
+    step = problem.steps
+    pairs = [(i, j) for i in range(problem.N) for j in range(i)]
+    diagonal = (X**2).sum() / problem.N
+    near = np.abs(np.abs(problem.result.rounding_errors / step) - 0.5) < 0.02
+    return {
+        "fewer samples than features": problem.m < problem.N,
+        "as many samples as features": problem.m == problem.N,
+        "more samples than features": problem.m > problem.N,
+        "one feature": problem.N == 1,
+        "at most four features": problem.N <= 4,
+        "more than eight features": problem.N > 8,
+        "one sample": problem.m == 1,
+        "one neuron": K == 1,
+        "several neurons": K > 1,
+        "dead features": not X.any(axis=0).all(),
+        "duplicated features": any(np.array_equal(X[:, i], X[:, j]) and X[:, i].any() for i, j in pairs),
+        "no damping": damping == 0,
+        "some damping": 0 < damping < diagonal,
+        "damping that outweighs the features": damping > 10 * diagonal,
+        "damping by rule": isinstance(problem.damping, str),
+        "an infinite alphabet": not problem.grid.finite,
+        "a finite alphabet": problem.grid.finite,
+        "saturated": problem.result.saturated.any(),
+        "one step": (step == step[0, 0]).all() and step.size > 1,
+        "a step per feature": (step != step[:1]).any(),
+        "a step per neuron": (step != step[:, :1]).any(),
+        "weights near ties": near.all(),
+        "weights of no particular kind": not near.any(),
+        "numbers of full precision": np.count_nonzero(X * 2.0**30 % 1) > 0,
+        "condition number above 100": problem.factorization.condition > 100,
+        "an order of its own": not isinstance(problem.ordering, str),
     }
-    assert min(shares.values()) > 0.02, shares
-    assert {problem.ordering for problem in drawn} == set(ORDERINGS)
+
+
+def shares(problems):
+    found = [regimes(problem) for problem in problems]
+    return {name: float(np.mean([of_one[name] for of_one in found])) for name in found[0]}
+
+
+@pytest.mark.parametrize("mismatched", [False, True])
+def test_drawn_problems_cover_what_they_claim(mismatched):
+    drawn = [draw_problem(np.random.default_rng([0, number]), mismatched=mismatched) for number in range(400)]
+    assert all(1 <= problem.N <= LARGEST and 1 <= problem.K <= NEURONS and 1 <= problem.m <= 2 * LARGEST for problem in drawn)
+    assert all((problem.X_quantized is not None) is mismatched for problem in drawn)
+    assert {name: share for name, share in shares(drawn).items() if share < 0.01} == {}
+    assert {problem.ordering.partition(":")[0] for problem in drawn if isinstance(problem.ordering, str)} == {*NAMED_ORDERINGS, "random"}
     assert {problem.failure_probability for problem in drawn} == set(PROBABILITIES)
 
 
@@ -198,14 +225,7 @@ def test_a_drawn_problem_is_a_function_of_the_generator():
     first, again = (draw_problem(np.random.default_rng(5)) for _ in range(2))
     np.testing.assert_array_equal(first.X, again.X)
     np.testing.assert_array_equal(first.result.codes, again.result.codes)
-    assert (first.damping, first.ordering, first.seed) == (again.damping, again.ordering, again.seed)
-
-
-def test_drawn_pairs_share_their_dead_features():
-    for number in range(100):
-        problem = draw_problem(np.random.default_rng([1, number]))
-        np.testing.assert_array_equal(problem.X.any(axis=0), problem.X_quantized.any(axis=0))
-        assert problem.X_validation.shape == problem.X.shape
+    assert (first.damping, list(first.ordering), first.seed) == (again.damping, list(again.ordering), again.seed)
 
 
 def test_the_adversarial_matrix_is_not_drawn():

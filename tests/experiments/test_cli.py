@@ -30,10 +30,11 @@ def test_check_exact_decides_without_tolerance_and_compares_the_integers(command
     status, out, err = command("check", "--exact", "--examples", 4, "--claim", "optq-identity", "--claim", "qronos-l2", "--workers", 1)
     assert status == 0, err
     _, identity, qronos, legend, integers = out.splitlines()
-    assert identity.split()[-3:] == ["4", "0", "holds"], "an identity has no residual at all"
-    assert qronos.split()[-1] == "holds"
+    assert re.search(r" 0  holds on 4 drawn problems$", identity), "an identity has no residual at all"
+    assert "holds on 4 drawn problems" in qronos
     assert legend.endswith("with no tolerance")
-    assert integers.startswith("float64 made the same integers on 24 of 24 neurons")
+    same, of_all = re.match(r"float64 made the same integers on (\d+) of (\d+) neurons", integers).groups()
+    assert same == of_all
 
 
 def test_check_prints_one_line_per_claim(command):
@@ -49,7 +50,7 @@ def test_check_prints_one_line_per_claim(command):
         words = by_id[claim_id].split()
         assert words[1] == claims()[claim_id].origin
         assert "12" in words
-        assert words[-1] == "holds"
+        assert "not refuted on" in by_id[claim_id]
     assert err == "", "no bar where standard error is no terminal"
 
 
@@ -61,7 +62,7 @@ def test_check_prints_one_json_document(command):
     assert (document["examples"], document["seed"]) == (3, 5)
     assert [row["id"] for row in document["claims"]] == ["optq-l2", "order-floor"]
     row = document["claims"][0]
-    assert (row["origin"], row["kind"], row["tried"], row["outcome"], row["witness"]) == ("paper", "upper bound", 3, "holds", None)
+    assert (row["origin"], row["kind"], row["tried"], row["outcome"], row["witness"]) == ("paper", "upper bound", 3, "not refuted", None)
     assert 0 < row["worst"] <= 1
     assert row["outcomes"] == {"holds": 3, "violated": 0, "undecided": 0, "not applicable": 0}
 
@@ -89,7 +90,7 @@ def test_a_wrong_claim_ends_with_a_witness_that_replays(command, write_claims, o
 def test_a_claim_of_ones_own_that_is_true_holds(command, write_claims, own_claims, tmp_path):
     status, out, _ = command("check", "--claims", write_claims(1.0), "--claim", "my-claim", "--examples", 5, "--workers", 1, "--json")
     assert status == 0
-    assert json_of(out)["claims"][0]["outcome"] == "holds"
+    assert json_of(out)["claims"][0]["outcome"] == "not refuted"
     assert not (tmp_path / "out").exists()
 
 
