@@ -303,3 +303,31 @@ def settings(rows: pd.DataFrame, apart: Collection[str] = (), averaged: bool = F
         phrases.append(all_in_words(axis, values))
     said = [phrase for phrase in phrases if phrase]
     return ", ".join(said + ([mean_over(rows)] if averaged and mean_over(rows) else []))
+
+
+def mean_over_repetitions(rows: pd.DataFrame, by: Sequence[str], columns: Sequence[str], whatever: Collection[str] = ()) -> pd.DataFrame:
+    """The means of columns for each combination of the axes `by`: over repetitions, and over nothing else.
+
+    Arguments:
+        rows: runs.
+        by: the axes that are shown.
+        columns: what is averaged.
+        whatever: settings on which the columns do not depend (pivots have no bits).
+
+    Raises:
+        ValueError: another axis varies within a combination; `split` by it first.
+
+    >>> rows = pd.DataFrame({"calibration": "x", "bits": [4, 4, 8], "seed": [0, 1, 0], "ratio": [1.0, 2.0, 5.0]})
+    >>> mean_over_repetitions(rows, ["calibration", "bits"], ["ratio"])["ratio"].tolist()
+    [1.5, 5.0]
+    >>> mean_over_repetitions(rows, ["calibration"], ["ratio"])
+    Traceback (most recent call last):
+    ...
+    ValueError: a mean over repetitions, where bits vary too: split by them first
+    """
+    groups = normal(rows).groupby(list(by))
+    unseen = [axis for axis in (*PLACES, *SETTINGS) if axis in rows and axis not in by and axis not in whatever]
+    mixed = [axis for axis in unseen if (groups[axis].nunique() > 1).any()]
+    if mixed:
+        raise ValueError(f"a mean over repetitions, where {enumerated(mixed)} vary too: split by them first")
+    return groups[list(columns)].mean()
