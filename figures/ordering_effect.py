@@ -9,32 +9,30 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.ticker import MaxNLocator
 
-from .style import (
-    BLACK,
-    GREY,
-    PAGE,
-    Look,
-    by_calibration,
-    dots,
-    draw_measured,
-    guaranteed_runs,
-    key,
-    looks_in,
-    new_figure,
-    relative_to_floor,
-    styled,
-)
+from .panels import about_blocks, by_panel, headline, new_figure
+from .runs import conditions, guaranteed_runs, left_out, relative_to_floor
+from .style import BLACK, GREY, PAGE, Look, dots, draw_measured, key, looks_in, styled
 
 SWEEP = "ordering"
+SHOWS = ("ordering",)
 ACROSS = 5  # panels in one row, at most
+TITLE_WIDTH = 17  # characters above one of them
 ROW = 0.23  # inches for each ordering
-CLOUD = 0.9  # height of the cloud of random orderings; a named ordering has a row of height 1
-CAPTION = (
-    "Proven bound of OPTQ (black bars) and measured damped error (coloured dots) under each ordering of the features, one run each. Both "
-    "are relative to the floor below which no ordering brings the bound (claim order-floor): the grey line at 1. A bar cannot lie left of "
-    "that line; a dot can, for it is only held below its own bar. Decreasing norm is a heuristic: on AR(1) features the natural order can "
-    "be better."
-)
+CLOUD = 0.9  # height of the cloud of random orderings, or of repetitions; a run alone has a row of height 1
+
+
+def caption(table: pd.DataFrame) -> str:
+    """What stands below the figure, first what is shown, then how to read it."""
+    runs = _relative(table)
+    return (
+        "Damped error under each ordering of the features, and its proven bound, both relative to the order floor: "
+        f"{conditions(runs, SHOWS)}. Black bars: the bound (claim optq-l2). Coloured dots: measured, one for each run. Grey line at 1: "
+        "the floor below which no ordering brings the bound (claim order-floor). A bar cannot lie left of that line; a dot can, for it "
+        "is only held below its own bar. All are norms. Decreasing norm is a heuristic: on AR(1) features the natural order can be "
+        "better."
+        + left_out(table, runs, "those that the bound covers (OPTQ, nearest rounding, no saturated step) with a positive floor")
+        + about_blocks(runs)
+    )
 
 
 @styled
@@ -44,11 +42,12 @@ def draw(table: pd.DataFrame) -> Figure:
     Raises:
         NothingToDrawError: the table holds no run of it with a positive floor.
     """
-    runs = relative_to_floor(guaranteed_runs(table, SWEEP))
-    panels, looks = by_calibration(runs), looks_in(runs["kind"])
+    runs = _relative(table)
+    panels, looks = by_panel(runs, SHOWS, TITLE_WIDTH), looks_in(runs["kind"])
     rows = -(-len(panels) // ACROSS)
     columns = -(-len(panels) // rows)
-    figure = new_figure(PAGE, 0.6 + (0.7 + ROW * len(looks)) * rows)
+    figure = new_figure(PAGE, 0.8 + (0.7 + ROW * len(looks)) * rows)
+    headline(figure, runs, SHOWS)
     cells = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for unused in cells[len(panels) :]:
         unused.set_axis_off()
@@ -61,6 +60,11 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _relative(table: pd.DataFrame) -> pd.DataFrame:
+    """The runs that the bound covers, with errors and bounds relative to a positive floor."""
+    return relative_to_floor(guaranteed_runs(table, SWEEP))
+
+
 def _panel(axes: Axes, title: str, group: pd.DataFrame, looks: dict[str, Look]) -> None:
     axes.axvline(1, color=GREY, linewidth=0.8, zorder=1, gid="floor")
     for row, (kind, look) in enumerate(looks.items()):
@@ -70,7 +74,7 @@ def _panel(axes: Axes, title: str, group: pd.DataFrame, looks: dict[str, Look]) 
         half = 0.3 if alone else 0.08
         axes.vlines(runs["bound"], y - half, y + half, color=BLACK, linewidth=1.2, zorder=3, gid="bound")
         draw_measured(axes, runs["measured"].to_numpy(), y, look, markersize=4 if alone else 2)
-    axes.set_title(title.replace(", ", ",\n").replace(" (", "\n("))
+    axes.set_title(title)
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.08)
     axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
