@@ -208,9 +208,9 @@ def values_of(rows: pd.DataFrame, axis: str) -> list:
     """The values of an axis that occur in the rows, in their order; empty where the rows have none."""
     if axis not in rows:
         return []
-    rows = normal(rows)
-    given = rows[axis].dropna()
-    return ordered(axis, given[given != ""] if axis == "form" else given)
+    if axis == "form" and "algorithm" in rows:
+        rows = rows[rows["algorithm"] == "qronos"]
+    return ordered(axis, rows[axis].dropna().unique())
 
 
 def varying(rows: pd.DataFrame, shown: Collection[str] = ()) -> list[str]:

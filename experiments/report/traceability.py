@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ..cells.construction import SWEEP as CONSTRUCTIONS
 from ..cells.growth import SWEEP as GROWTH
 from ..cells.permutations import SWEEP as PERMUTATIONS
 from ..cells.replay import SWEEP as TIGHTNESS
-from .words import Picture, count, details, markdown_table
+from .words import Picture, code, count, details, markdown_table
 
-OWN_TABLES = {GROWTH: "[growth]", PERMUTATIONS: "[permutations]", TIGHTNESS: "tightness = true"}
+OWN_TABLES = {GROWTH: "[growth]", PERMUTATIONS: "[permutations]", TIGHTNESS: "tightness = true",
+              CONSTRUCTIONS: "constructions = true"}
 PAPER = """@article{zhang2025provable,
   title   = {Provable Post-Training Quantization: Theoretical Analysis of {OPTQ} and {Qronos}},
   author  = {Zhang, Haoyu and Zhang, Shihao and Colbert, Ian and Saab, Rayan},
@@ -36,7 +38,7 @@ def command(study: str) -> str:
 def traceability(rows: pd.DataFrame, made: dict, pictures: list[Picture], table: str) -> str:
     """The section: one line per sweep, with the figures that are drawn from it."""
     shipped = made["study"] in MADE_BY
-    study = f"`experiments/studies/{made['study']}.toml`" if shipped else f"the study `{made['study']}`"
+    study = f"`experiments/studies/{made['study']}.toml`" if shipped else f"the study {code(made['study'])}"
     drawn: dict[str, list[str]] = {}
     for picture in pictures:
         drawn.setdefault(picture.sweep, []).append(picture.name)
@@ -44,11 +46,11 @@ def traceability(rows: pd.DataFrame, made: dict, pictures: list[Picture], table:
     for sweep, group in rows.groupby("sweep"):
         figures = ", ".join(f"`{name}`" for name in drawn.get(sweep, [])) or "none"
         section = OWN_TABLES.get(sweep, f'[[sweep]] name = "{sweep}"')
-        seeds = int(group["seed"].max()) + 1
+        seeds = int(group["seed"].max()) + 1 if len(group) else 0
         repetitions = "0" if seeds == 1 else f"0 to {seeds - 1}"
         matrices = count(len(group[["calibration", "layer"]].drop_duplicates()), "matrix", "matrices")
-        run = f"`provable-ptq run {made['study'] if shipped else 'STUDY'} --sweep {sweep}`"
-        lines.append([f"`{section}`", run, matrices, f"{len(group):,}", repetitions, figures])
+        run = code(f"provable-ptq run {made['study'] if shipped else 'STUDY'} --sweep {sweep}")
+        lines.append([code(section), run, matrices, f"{len(group):,}", repetitions, figures])
     header = ["section of the study", "command", "on", "rows", "repetitions (seed)", "figures, drawn by `figures/NAME.py`"]
     return f"""## Where every number comes from
 
@@ -63,20 +65,30 @@ def provenance(made: dict) -> str:
     """The section on what made the table."""
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
     digests = {"sources and shipped data of `algorithms/`, `bounds/`, `experiments/`": made["code"],
-               f"the file of study `{made['study']}`": made["study_sha256"]}
-    digests |= {f"claims file `{name}`": digest for name, digest in made["claims_files"].items()}
-    digests |= {f"input `{name}`": digest for name, digest in made["inputs"].items()}
+               f"the file of study {code(made['study'])}": made["study_sha256"]}
+    digests |= {f"claims file {code(name)}": digest for name, digest in made["claims_files"].items()}
+    digests |= {f"input {code(name)}": digest for name, digest in made["inputs"].items()}
     lines = [[name, f"`{digest}`"] for name, digest in digests.items()]
     return f"""## How this was made
 
 By {command(made["study"])}. The same study gives the same bytes on one machine, whatever the number of workers and however often it was
-interrupted; across machines the printed digits agree up to differences in the linear algebra library. Versions, pinned in
+interrupted; across machines the printed digits agree up to differences in the linear algebra library.{_kernels(made)} Versions, pinned in
 `constraints.txt`: {versions}.
 
 {details("SHA-256 of code, study and inputs", markdown_table(["of", "SHA-256"], lines))}"""
 
 
+def _kernels(made: dict) -> str:
+    """Which BLAS kernels computed the cells, where the table knows."""
+    kernels = [code(kernel) for kernel in made.get("kernels", [])]
+    if len(kernels) < 2:
+        return f" BLAS kernel: {kernels[0]}." if kernels else ""
+    return (f" **The cells were computed with {len(kernels)} BLAS kernels** ({', '.join(kernels)}): last bits, and codes that hang on "
+            "them, may differ between cells that are compared here.")
+
+
 def citing(made: dict, version: str) -> str:
     """The section with BibTeX for the paper and for this software."""
-    software = SOFTWARE.format(version=version, study=made["study"], code=made["code"][:12])
+    study = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in made["study"])
+    software = SOFTWARE.format(version=version, study=study, code=made["code"][:12])
     return f"## Citing\n\n```bibtex\n{PAPER}\n\n{software}\n```"
