@@ -27,12 +27,13 @@ PROVEN = {
 def caption(table: pd.DataFrame) -> str:
     """What stands below the figure, first what is shown, then how to read it."""
     runs = _runs(table)
+    likely = likelihood(runs, "probability")
     return (
         "OPTQ on the adversarial construction with N features, natural order, no damping: the largest output error and the largest "
         "code, in steps, beside what is proven (claim adversarial-growth). Both axes are logarithmic. Coloured dots: measured, one for "
         "each run. Solid black lines: what nearest rounding is proven to reach, exactly: an output error of η√N and a code of ηN, "
         f"rounded, where {_eta(runs)} is the error of every step; no fixed alphabet suffices. Dashed black lines: what a run of "
-        f"stochastic rounding stays below with probability {likelihood(runs)} (claims sto-optq-linf-rowwise and sto-optq-alphabet): they "
+        f"stochastic rounding stays below with probability {likely} (claims sto-optq-linf-rowwise and sto-optq-alphabet): they "
         "grow like √log N and √(N log N)."
     )
 
@@ -51,7 +52,7 @@ def draw(table: pd.DataFrame) -> Figure:
     for axes, (title, columns) in zip(all_axes, PANELS.items(), strict=True):
         _panel(axes, runs, looks, *columns)
         axes.set_title(title)
-    _legend(corner, looks, likelihood(runs))
+    _legend(corner, looks, likelihood(runs, "probability"))
     return figure
 
 
@@ -65,11 +66,11 @@ def _eta(runs: pd.DataFrame) -> str:
 def _runs(table: pd.DataFrame) -> pd.DataFrame:
     """The runs of which all is known that is shown, from the smallest."""
     shown = [column for measured, proven, _ in PANELS.values() for column in (measured, proven)]
-    rows = with_columns(rows_of(table, SWEEP), shown)
+    rows = with_columns(rows_of(table, SWEEP), [*shown, "failure_probability"])
     runs = rows[(rows["record"] == "run") & rows[shown].notna().all(axis=1)]
     if runs.empty:
         raise NothingToDrawError(f"no run of the sweep {SWEEP!r} has errors, codes and levels")
-    return runs.sort_values("features")
+    return runs.assign(probability=1 - runs["failure_probability"]).sort_values("features")
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, looks: dict[str, Look], measured: str, proven: str, label: str) -> None:

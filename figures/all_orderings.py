@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.ticker import PercentFormatter
 
-from .panels import PANEL_HEIGHT, by_panel, headline, new_figure
+from .panels import PANEL_HEIGHT, by_panel, new_figure, shared
 from .runs import NothingToDrawError, conditions, kinds, relative_to_floor, rows_of
 from .style import GREY, PAGE, SKY, Look, dots, draw_bound, draw_measured, key, looks_in, styled
 
@@ -46,7 +46,6 @@ def draw(table: pd.DataFrame) -> Figure:
     columns = min(3, len(panels))
     lines = -(-len(panels) // columns)
     figure = new_figure(PAGE, 0.9 + PANEL_HEIGHT * lines)
-    headline(figure, rows, SHOWS)
     cells = figure.subplots(lines, columns, squeeze=False).ravel()
     for unused in cells[len(panels) :]:
         unused.set_axis_off()
@@ -54,7 +53,7 @@ def draw(table: pd.DataFrame) -> Figure:
         _panel(axes, title, group, looks)
     figure.supxlabel("share of orderings with a smaller bound", fontsize=8)
     figure.supylabel("damped error, relative to the order floor", fontsize=8)
-    _legend(figure, looks)
+    _legend(figure, looks, shared(rows, SHOWS))
     return figure
 
 
@@ -90,11 +89,11 @@ def _filled(look: Look) -> dict[str, object]:
     return dots(look) | {"markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 5, "clip_on": False}
 
 
-def _legend(figure: Figure, looks: dict[str, Look]) -> None:
+def _legend(figure: Figure, looks: dict[str, Look], title: str) -> None:
     """The curve, the dots and the floor in one line, the named orderings in the next; a legend is filled column by column."""
     general = [("proven bound", key()), ("measured, one run each", key(**dots(EVERY))), ("order floor", key(color=GREY, linewidth=0.8))]
     named = [(look.label, (key(**_open(look)), key(**_filled(look)))) for look in looks.values()]
     pairs = zip_longest(general, named, fillvalue=("", key(linestyle="none")))
     labels, handles = zip(*chain.from_iterable(pairs), strict=True)
     columns = max(len(general), len(named))
-    figure.legend(handles, labels, ncols=columns, handler_map={tuple: HandlerTuple(None, 0.6)}, loc="outside upper center")
+    figure.legend(handles, labels, ncols=columns, handler_map={tuple: HandlerTuple(None, 0.6)}, title=title, loc="outside upper center")

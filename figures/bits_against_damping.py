@@ -24,12 +24,13 @@ RTN = {"color": GREY, "linestyle": (0, (1, 1)), "linewidth": 1.2}
 def caption(table: pd.DataFrame) -> str:
     """What stands below the figure, first what is shown, then how to read it."""
     runs = _runs(table)
+    likely = likelihood(runs, "likely_probability")
     return (
         f"Bits that the largest code of a layer needs, against the damping λ: {conditions(runs, SHOWS)}. The largest code c needs the "
         "symmetric alphabet −2^(b−1) … 2^(b−1)−1 with b = 1 + log2(1 + c); a whole number of bits is the next tick above. λ is given as "
         "a multiple of the mean diagonal of XᵀX, live features only. Solid black line: proven to suffice for nearest rounding, whatever "
         "happens (claim optq-alphabet). Dashed black line: suffices for stochastic rounding, for each neuron with probability "
-        f"{_likelihood(table)} (claim {LIKELY}). Coloured dots: bits used by OPTQ on the infinite alphabet, largest over all neurons and "
+        f"{likely} (claim {LIKELY}). Coloured dots: bits used by OPTQ on the infinite alphabet, largest over all neurons and "
         "repetitions, moved a little sideways so that both are seen. Grey dotted line: what round-to-nearest uses; with one step per "
         "neuron that is the number of bits which the steps were made for."
         + left_out(table, runs, "those of OPTQ on the infinite alphabet with λ > 0")
@@ -54,7 +55,7 @@ def draw(table: pd.DataFrame) -> Figure:
         axes.set(title=title, ylim=_whole_bits(runs))
     figure.supxlabel(DAMPING, fontsize=8)
     figure.supylabel(r"bits, $1+\log_2(1+\mathrm{largest\ code})$", fontsize=8)
-    _legend(corner, looks, _likelihood(table))
+    _legend(corner, looks, likelihood(runs, "likely_probability"))
     return figure
 
 
@@ -66,12 +67,6 @@ def _runs(table: pd.DataFrame) -> pd.DataFrame:
     if runs.empty:
         raise NothingToDrawError(f"no run of the sweep {SWEEP!r} is one of OPTQ on an infinite alphabet")
     return once(with_share(runs))
-
-
-def _likelihood(table: pd.DataFrame) -> str:
-    """With which probability the level that is drawn suffices."""
-    rows = rows_of(table, SWEEP)
-    return likelihood(rows[rows["claim"] == LIKELY])
 
 
 def _bits(codes: pd.Series) -> np.ndarray:

@@ -84,7 +84,7 @@ def _legend(corner: Axes, runs: pd.DataFrame) -> None:
     looks = looks_in(runs["kind"])
     handles = [(key(linestyle=look.line, **_tag(look)), key(**dots(look))) for look in looks.values()]
     corner.legend(
-        [*handles, Patch(**BAND)], [*(look.label for look in looks.values()), "undamped error:\nall orderings and runs"],
-        title=f"line: proven bound\n{dots_in_words(runs, 'bar')}", alignment="left",
+        [*handles, Patch(**BAND)], [*(look.label for look in looks.values()), "undamped error:\nall orderings\nand repetitions"],
+        title=f"line: proven bound\n{dots_in_words(runs)}", alignment="left",
         handler_map={tuple: HandlerTuple(ndivide=None, pad=0.6)}, handlelength=5, loc="center left",
     )  # fmt: skip

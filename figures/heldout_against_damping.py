@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from ..experiments.settings import PLACES, parse_damping, split
+from ..experiments.settings import PLACES, in_words, split
 from .panels import PANEL_HEIGHT, about_blocks, by_panel, headline, new_figure
 from .runs import CELL, NothingToDrawError, conditions, guaranteed_runs, left_out
 from .style import (
@@ -45,6 +45,7 @@ RULES = {
 }
 MEASURED = Look("measured (the named rules: large marks, as below)", BLUE, "o", (0, (4, 2)))
 RTN = {"color": GREY, "linewidth": 1.4}
+UNDAMPED = " Runs without damping have no place on the logarithmic axis; they count among the dampings tried."
 PREDICTION = {"color": BLUE, "linestyle": MEASURED.line, "linewidth": 0.9}
 
 
@@ -59,7 +60,7 @@ def caption(table: pd.DataFrame) -> str:
         f"round-to-nearest.{_choice(runs)} Below: regret, the held-out error that a rule gives over the least of any damping tried, one "
         "mark for each layer and a bar at the median. The minimizer of the prediction is chosen among the dampings tried, for the same "
         "X'."
-        + (" Runs without damping have no place on the logarithmic axis; they count among the dampings tried." * (runs["share"] == 0).any())
+        + (UNDAMPED if (runs["share"] == 0).any() else "")
         + left_out(table, runs, "those with held-out inputs that the bound covers (OPTQ, nearest rounding, no saturated step)")
         + about_blocks(runs)
     )
@@ -103,8 +104,8 @@ def _relative(table: pd.DataFrame) -> pd.DataFrame:
         raise NothingToDrawError(f"no run of the sweep {SWEEP!r} has held-out inputs")
     columns = {"measured": "heldout_error", "predicted": "heldout_predicted", "nearest": "heldout_rtn_error"}
     relative = {name: np.sqrt(runs[column] / runs["heldout_signal"]) for name, column in columns.items()}
-    named = {parse_damping(rule): rule for rule in RULES}
-    rules = runs["damping"].map(lambda damping: named.get(parse_damping(damping), ""))
+    named = {in_words("damping", rule): rule for rule in RULES}
+    rules = runs["damping"].map(lambda damping: named.get(in_words("damping", damping), ""))
     runs = runs.assign(share=runs["absolute_damping"] / runs["mean_diagonal"], rule=rules, **relative)
     return runs.assign(regret=runs["measured"] / runs.groupby(CURVE)["measured"].transform("min")).sort_values([*CURVE, "share"])
 

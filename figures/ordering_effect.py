@@ -9,14 +9,14 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.ticker import MaxNLocator
 
-from .panels import about_blocks, by_panel, headline, new_figure
+from .panels import about_blocks, by_panel, new_figure, shared
 from .runs import conditions, guaranteed_runs, left_out, relative_to_floor
 from .style import BLACK, GREY, PAGE, Look, dots, draw_measured, key, looks_in, styled
 
 SWEEP = "ordering"
 SHOWS = ("ordering",)
 ACROSS = 5  # panels in one row, at most
-TITLE_WIDTH = 17  # characters above one of them
+TITLE_WIDTH = 15  # characters above one of them
 ROW = 0.23  # inches for each ordering
 CLOUD = 0.9  # height of the cloud of random orderings, or of repetitions; a run alone has a row of height 1
 
@@ -47,7 +47,6 @@ def draw(table: pd.DataFrame) -> Figure:
     rows = -(-len(panels) // ACROSS)
     columns = -(-len(panels) // rows)
     figure = new_figure(PAGE, 0.8 + (0.7 + ROW * len(looks)) * rows)
-    headline(figure, runs, SHOWS)
     cells = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for unused in cells[len(panels) :]:
         unused.set_axis_off()
@@ -56,7 +55,7 @@ def draw(table: pd.DataFrame) -> Figure:
     cells[0].set_yticks(range(len(looks)), [look.label for look in looks.values()])
     cells[0].set_ylim(len(looks) - 0.35, -0.5)
     figure.supxlabel("damped error, relative to the order floor", fontsize=8)
-    _legend(figure, looks)
+    _legend(figure, looks, shared(runs, SHOWS))
     return figure
 
 
@@ -81,10 +80,11 @@ def _panel(axes: Axes, title: str, group: pd.DataFrame, looks: dict[str, Look]) 
     axes.xaxis.set_major_formatter("{x:g}")
 
 
-def _legend(figure: Figure, looks: dict[str, Look]) -> None:
+def _legend(figure: Figure, looks: dict[str, Look], title: str) -> None:
     bar, floor = ({"linestyle": "none", "marker": "|", "color": color, "markersize": 8, "markeredgewidth": 1.2} for color in (BLACK, GREY))
     measured = tuple(key(**dots(look)) for look in looks.values())
     figure.legend(
         [key(**bar), measured, key(**floor)], ["proven bound", "measured, one run each", "order floor: no ordering has a bound left of it"],
-        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.3)}, handlelength=2.8, handletextpad=0.6, loc="outside upper center", ncols=3,
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.3)}, handlelength=2.8, handletextpad=0.6, title=title,
+        loc="outside upper center", ncols=3,
     )  # fmt: skip

@@ -135,10 +135,18 @@ def titled(name: str, group: pd.DataFrame, which: str = "", width: int = TITLE_W
     return "\n".join([line for line in lines if line] + wrap(which, width))
 
 
+def shared(rows: pd.DataFrame, shows: Collection[str]) -> str:
+    """The settings that all runs of a figure share, on as many lines as they need. What varies is seen elsewhere: on an axis, in
+    the legend or in the titles.
+    """
+    said = settings(rows, apart={*shows, *varying(rows, shows)})
+    lines = -(-len(said) // LINE_WIDTH)
+    return "\n".join(wrap(said, len(said) // lines + LINE_WIDTH // 6)) if said else ""
+
+
 def headline(figure: Figure, rows: pd.DataFrame, shows: Collection[str]) -> None:
-    """Above all panels: the settings that all runs share. What varies is seen on an axis, in the legend or in the titles."""
-    shared = settings(rows, apart={*shows, *varying(rows, shows)})
-    figure.suptitle("\n".join(wrap(shared, LINE_WIDTH)), fontsize=8)
+    """The shared settings above all panels; where a legend stands there, they are its title instead."""
+    figure.suptitle(shared(rows, shows), fontsize=8)
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..bounds.predictions.rate_distortion_floor import GAP_IN_BITS
-from .panels import about_blocks, by_panel, headline, new_figure
+from .panels import about_blocks, by_panel, new_figure, shared
 from .runs import NothingToDrawError, conditions, guaranteed_runs, left_out
 from .style import BLACK, GREY, ORANGE, PAGE, Look, dots, draw_measured, key, looks_in, styled
 
@@ -50,7 +50,6 @@ def draw(table: pd.DataFrame) -> Figure:
     panels, looks = by_panel(runs, SHOWS), looks_in(runs["kind"])
     lines = sum(max(len(looks) + 1, 1.3 * (title.count("\n") + 1)) for title, _ in panels)
     figure = new_figure(PAGE, 1.5 + 0.115 * lines)
-    headline(figure, runs, SHOWS)
     axes = figure.subplots()
     for place, (_, group) in enumerate(panels):
         _block(axes, place * (len(looks) + 1), group, looks)
@@ -60,7 +59,7 @@ def draw(table: pd.DataFrame) -> Figure:
     axes.set_ylim(len(panels) * (len(looks) + 1) - 0.5, -1)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("bits for each weight above the rate–distortion limit")
-    _legend(figure, looks)
+    _legend(figure, looks, shared(runs, SHOWS))
     return figure
 
 
@@ -92,9 +91,9 @@ def _lines(axes: Axes) -> None:
     axes.axvline(BEST_BOUND, **BEST, zorder=1, gid="bound")
 
 
-def _legend(figure: Figure, looks: dict[str, Look]) -> None:
+def _legend(figure: Figure, looks: dict[str, Look], title: str) -> None:
     entries = [(f"measured, {look.label}", key(**dots(look))) for look in (*looks.values(), INVERSE)]
     entries += [("prediction (no theorem)", key(**OPEN)), ("proven bound", key(**BOUND)), ("proven bound, " + INVERSE.label, key(**BEST))]
     entries += [("limit: 0", key(**LIMIT)), (f"scalar quantizers: {GAP_IN_BITS:.3g}", key(**REACHED))]
     labels, handles = zip(*entries, strict=True)
-    figure.legend(handles, labels, loc="outside upper center", ncols=3, handlelength=1.8, columnspacing=1.4)
+    figure.legend(handles, labels, title=title, loc="outside upper center", ncols=3, handlelength=1.8, columnspacing=1.4)

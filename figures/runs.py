@@ -88,10 +88,10 @@ def kinds(orderings: pd.Series) -> pd.Series:
     return orderings.str.partition(":")[0]
 
 
-def likelihood(rows: pd.DataFrame) -> str:
-    """1 − p, a number where the rows have a single failure probability p."""
-    asked = with_columns(rows, ["failure_probability"])["failure_probability"].dropna().unique()
-    return f"{1 - asked[0]:g}" if len(asked) == 1 else "1 − p"
+def likelihood(rows: pd.DataFrame, column: str) -> str:
+    """A probability that all rows share, in words; 1 − p where they do not."""
+    asked = with_columns(rows, [column])[column].dropna().unique()
+    return f"{asked[0]:g}" if len(asked) == 1 else "1 − p"
 
 
 def conditions(runs: pd.DataFrame, shows: Collection[str]) -> str:
@@ -118,16 +118,17 @@ def left_out(table: pd.DataFrame, runs: pd.DataFrame, kept: str) -> str:
     return f" Of the {every:,} runs of the sweep {len(runs):,} are shown: {kept}." if len(runs) < every else ""
 
 
-def dots_in_words(runs: pd.DataFrame, bar: str = "coloured bar") -> str:
+def dots_in_words(runs: pd.DataFrame) -> str:
     """What a dot, and the bar on it, stands for where the repetitions of a run have one dot.
 
     >>> print(dots_in_words(pd.DataFrame({"bits": [3, 3, 4], "seed": [0, 1, 0]})))
-    dot: measured, mean over 1 to 2 repetitions
-    coloured bar: smallest to largest repetition
+    dot: measured, mean of
+    1 to 2 repetitions;
+    bar: smallest to largest
     >>> dots_in_words(pd.DataFrame({"bits": [3, 4], "seed": [0, 0]}))
     'dot: measured, one run each'
     """
     low, high = repetitions(runs)
     if high == 1:
         return "dot: measured, one run each"
-    return f"dot: measured, mean over {high if low == high else f'{low} to {high}'} repetitions\n{bar}: smallest to largest repetition"
+    return f"dot: measured, mean of\n{high if low == high else f'{low} to {high}'} repetitions;\nbar: smallest to largest"

@@ -103,17 +103,22 @@ def place_in(known: dict) -> Callable[[str], tuple[int, str]]:
 class PlainLogLocator(LogLocator):
     """Ticks at some digits times powers of ten; where the axis is so short that few of them fall on it, at round numbers."""
 
+    def __init__(self, digits: tuple[int, ...]):
+        super().__init__(subs=digits)
+        self.digits = digits
+
     def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
         """The ticks of an axis from vmin to vmax."""
-        ticks = super().tick_values(vmin, vmax)
+        powers = 10.0 ** np.arange(np.floor(np.log10(vmin)), np.ceil(np.log10(vmax)) + 1)
+        ticks = np.outer(powers, self.digits)
         if ((ticks >= vmin) & (ticks <= vmax)).sum() >= FEWEST_TICKS:
-            return ticks
+            return super().tick_values(vmin, vmax)
         return np.array([tick for tick in MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(vmin, vmax) if tick > 0])
 
 
 def plain_log_ticks(axis: Axis, digits: tuple[int, ...]) -> None:
     """Ticks of a logarithmic axis at `digits` times powers of ten, on a short one at round numbers, written as plain decimals."""
-    axis.set_major_locator(PlainLogLocator(subs=digits))
+    axis.set_major_locator(PlainLogLocator(digits))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
 
@@ -179,7 +184,7 @@ def bars_and_dots(axes: Axes, runs: pd.DataFrame, groups: pd.Index, looks: dict[
         x = np.arange(len(groups)) + step * (place - (len(looks) - 1) / 2)
         bound, measured = sizes["bound"], sizes["measured"]
         axes.hlines(bound["mean"], x - 0.37 * step, x + 0.37 * step, color=BLACK, linewidth=1, zorder=3, gid="bound")
-        axes.vlines(x, *ends(bound), color=BLACK, linewidth=0.6, zorder=2, gid="bound spread")
+        axes.vlines(x + 0.37 * step, *ends(bound), color=BLACK, linewidth=0.6, zorder=2, gid="bound spread")
         draw_measured(axes, x, measured["mean"].to_numpy(), look, ends(measured))
     axes.set(xlim=(-0.6, len(groups) - 0.4))
     axes.tick_params(axis="x", length=0)

@@ -65,7 +65,7 @@ def draw(table: pd.DataFrame) -> Figure:
     for side in (axes, right):
         side.tick_params(axis="y", length=0)
     axes.set(xscale="log", xlabel="share of the bound that was reached, measured / bound, as norms")
-    plain_log_ticks(axes.xaxis, (1, 2, 5))
+    plain_log_ticks(axes.xaxis, (1, 3))
     _legend(figure)
     return figure
 

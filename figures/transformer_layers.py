@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..experiments.settings import in_words, settings, split
-from .panels import about_blocks, block_and_part, calibration_name, headline, new_figure
+from .panels import about_blocks, block_and_part, calibration_name, new_figure, shared
 from .runs import guaranteed_runs, left_out
 from .style import (
     BLACK,
@@ -56,7 +56,7 @@ def caption(table: pd.DataFrame) -> str:
         "the measured error over the predicted one; the prediction is met at the dashed line, and the proven bound is the black line at "
         "√3. A dot off the dashed line is a layer whose rounding errors are not uniform, as where many weights are much smaller than "
         "the step."
-        + left_out(table, runs, "those of one setting each") + about_blocks(runs)
+        + left_out(table, runs, "those under these settings, one repetition") + about_blocks(runs)
     )
 
 
@@ -69,7 +69,6 @@ def draw(table: pd.DataFrame) -> Figure:
     """
     runs = _ranked(table)
     figure = new_figure(PAGE, 4.5)
-    headline(figure, runs, ())
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.7, 1))
     _errors(above, runs)
     _against_prediction(below, runs)
@@ -148,4 +147,4 @@ def _legend(figure: Figure, runs: pd.DataFrame) -> None:
     measured = [(look.label, key(**dots(look))) for look in looks_among(TYPES, runs["type"]).values()]
     rest = [("proven bound", key(**BOUND)), ("prediction (no theorem)", key(**OPEN)), ("round-to-nearest", key(**RTN))]
     labels, handles = zip(*measured, *rest, strict=True)
-    figure.legend(handles, labels, loc="outside upper center", ncols=5, handlelength=1, columnspacing=1.6)
+    figure.legend(handles, labels, title=shared(runs, ()), loc="outside upper center", ncols=5, handlelength=1, columnspacing=1.6)
