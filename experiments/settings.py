@@ -208,9 +208,10 @@ def values_of(rows: pd.DataFrame, axis: str) -> list:
     """The values of an axis that occur in the rows, in their order; empty where the rows have none."""
     if axis not in rows:
         return []
+    given = rows[axis].tolist()
     if axis == "form" and "algorithm" in rows:
-        rows = rows[rows["algorithm"] == "qronos"]
-    return ordered(axis, rows[axis].dropna().unique())
+        given = [form for form, algorithm in zip(given, rows["algorithm"].tolist(), strict=True) if algorithm == "qronos"]
+    return ordered(axis, [value for value in set(given) if not pd.isna(value)])
 
 
 def varying(rows: pd.DataFrame, shown: Collection[str] = ()) -> list[str]:
@@ -281,16 +282,16 @@ def mean_over(rows: pd.DataFrame) -> str:
     return "" if high == 1 else f"mean over {high if low == high else f'{low} to {high}'} repetitions"
 
 
-def settings(rows: pd.DataFrame, apart: Collection[str] = (), averaged: bool = False) -> str:
+def settings(rows: pd.DataFrame, apart: Collection[str] = (), averaged: bool = False, unsaid: dict | None = None) -> str:
     """All settings of the rows in one phrase, apart from those named; with `averaged` also over how many repetitions a mean is.
 
-    What goes without saying (matched inputs, one step per neuron, one run) is said only where it varies.
+    What goes without saying (`unsaid`; by default matched inputs, one step per neuron, one run) is said only where it varies.
 
     >>> rows = pd.DataFrame({"algorithm": "optq", "bits": [4, 8, 8], "damping": "none", "mismatch": "none", "seed": [0, 0, 1]})
     >>> settings(rows, averaged=True), settings(rows.head(1), apart=("damping",))
     ('OPTQ, 4- and 8-bit steps, no damping, mean over 1 to 2 repetitions', 'OPTQ, 4-bit steps')
     """
-    phrases = []
+    phrases, unsaid = [], PLAIN if unsaid is None else unsaid
     if "algorithm" not in apart and "algorithm" in rows:
         pairs = normal(rows)[["algorithm", "form"]].drop_duplicates() if "form" in rows else rows[["algorithm"]].drop_duplicates()
         met = [method(*pair) for pair in pairs.itertuples(index=False)]
@@ -298,7 +299,7 @@ def settings(rows: pd.DataFrame, apart: Collection[str] = (), averaged: bool = F
         phrases.append(enumerated(sorted(met, key=lambda name: known.index(name) if name in known else len(known))))
     for axis in SETTINGS:
         values = values_of(rows, axis)
-        if axis in apart or axis in ("algorithm", "form") or not values or values == [PLAIN.get(axis)]:
+        if axis in apart or axis in ("algorithm", "form") or not values or values == [unsaid.get(axis)]:
             continue
         phrases.append(all_in_words(axis, values))
     said = [phrase for phrase in phrases if phrase]
@@ -327,7 +328,8 @@ def mean_over_repetitions(rows: pd.DataFrame, by: Sequence[str], columns: Sequen
     """
     groups = normal(rows).groupby(list(by))
     unseen = [axis for axis in (*PLACES, *SETTINGS) if axis in rows and axis not in by and axis not in whatever]
-    mixed = [axis for axis in unseen if (groups[axis].nunique() > 1).any()]
+    several = (groups[unseen].nunique() > 1).any()
+    mixed = [axis for axis in unseen if several[axis]]
     if mixed:
         raise ValueError(f"a mean over repetitions, where {enumerated(mixed)} vary too: split by them first")
     return groups[list(columns)].mean()

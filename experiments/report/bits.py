@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..settings import all_in_words, split, values_of
-from .table import LAYER, by_setting, layer_name, runs
+from .table import LAYER, by_setting, layer_name, runs, source
 from .words import Section, count, details, markdown_table, no_sweep, number, paragraphs, percent, plain, setting_words, span
 
 TITLE = "Which alphabet: how many bits suffice?"
@@ -24,8 +24,9 @@ def bits(rows: pd.DataFrame, show) -> Section:
     extra = bits_for(nearest["sufficient_code"]) - bits_for(nearest["largest_code"])
     parts = split(nearest, ("damping",))
     ends = f"; {_from_smallest_to_largest(nearest)}" if len(parts) == 1 else ""
-    answer = (f"**Bits**: the alphabet that provably suffices (`optq-alphabet`) is {span(extra)} bits wider than the one that nearest "
-              f"rounding used{ends}.")
+    where = source(nearest, nearest)
+    answer = (f"**Bits** ({where}): the alphabet that provably suffices (`optq-alphabet`) is {span(extra)} bits wider than the one that "
+              f"nearest rounding used{ends}.")
     text = paragraphs(
         f"""OPTQ changes weights before it rounds them, so codes leave the range of the original weights, and a finite alphabet can
 saturate, which voids every guarantee. `optq-alphabet` bounds that drift by the row sums of $|M|$: **a sufficient number of bits,
@@ -62,8 +63,7 @@ def _ends(runs_there: pd.DataFrame, column: str) -> tuple[pd.Series, pd.Series]:
 
 def _from_smallest_to_largest(nearest: pd.DataFrame) -> str:
     first, last = (span(end) for end in _ends(nearest, "sufficient_code"))
-    steps = setting_words(nearest[["bits"]])
-    return f"for {steps} {first} bits suffice at the smallest λ of a matrix, {last} at the largest"
+    return f"{first} bits suffice at the smallest λ of a matrix, {last} at the largest"
 
 
 def _part(part: pd.DataFrame) -> str:

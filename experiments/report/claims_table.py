@@ -64,11 +64,12 @@ def claims_table(rows: pd.DataFrame, book: str = "") -> str:
     """The section; `book` is where the report finds the theorems with their proofs, if it does."""
     applied = verdicts(rows)
     applied = applied[applied["sweep"] != REPLAYS]
-    tables = [_table(group, applied, book) for group in GROUPS]
+    by_claim = dict(list(applied.groupby("claim")))
+    tables = [_table(group, by_claim, book) for group in GROUPS]
     own = _own_claims(applied)
     if not any(tables) and not own:
         return paragraphs("## Claims", "No claim of this study applied to what it ran.")
-    tested = [claim_id for claim_id in claims() if (applied["claim"] == claim_id).any()]
+    tested = [claim_id for claim_id in claims() if claim_id in by_claim]
     return paragraphs("## Claims", _how_to_read(applied, tested, book), *tables, own, details("The statements", _statements(tested, book)))
 
 
@@ -106,11 +107,11 @@ def _tested_on(mine: pd.DataFrame) -> str:
     return " and ".join(([count(matrices, "matrix", "matrices")] if matrices else []) + own)
 
 
-def _table(group: _Group, applied: pd.DataFrame, book: str) -> str:
+def _table(group: _Group, by_claim: dict[str, pd.DataFrame], book: str) -> str:
     lines = []
     for claim in claims().values():
-        mine = applied[applied["claim"] == claim.id]
-        if claim.kind in group.kinds and is_shipped(claim.id) and len(mine):
+        if claim.kind in group.kinds and is_shipped(claim.id) and claim.id in by_claim:
+            mine = by_claim[claim.id]
             outcome = tally(mine, prediction=claim.kind is Kind.PREDICTION)
             lines.append([_linked(claim.id, book), claim.origin.value, _tested_on(mine), group.write(mine), outcome])
     table = markdown_table(["claim", "origin", "tested on", group.head, "outcome"], lines)

@@ -6,15 +6,16 @@ import numpy as np
 import pandas as pd
 
 from ..settings import enumerated, mean_over_repetitions, parse_damping, split
-from .table import LAYER, by_setting, layer_name, layers_of, matrices, norm_ratio, runs
+from .table import LAYER, by_setting, layer_name, layers_of, matrices, norm_ratio, runs, source
 from .words import Section, count, markdown_table, no_sweep, number, paragraphs, plain, setting_words
 
 TITLE = "Which damping λ?"
 PREDICTED = "minimizer of the prediction"
-RULES = {"mean-diagonal:1e-2": "0.01 of the mean diagonal of live features (GPTQ)",
-         "mean-diagonal-all:1e-2": "0.01 of the mean diagonal of all features (GPTQ libraries)",
-         "spectral:1e-6": "1e-06 of the largest eigenvalue (Qronos)", "spectral:1e-3": "0.001 of the largest eigenvalue (Qronos)",
-         "george-saab": "George–Saab"}  # fmt: skip
+RULES = {"mean-diagonal:1e-2": "GPTQ's 0.01 of the mean diagonal of live features",
+         "mean-diagonal-all:1e-2": "the GPTQ libraries' 0.01 of the mean diagonal of all features",
+         "spectral:1e-6": "Qronos' 1e-6 of the largest eigenvalue", "spectral:1e-3": "Qronos' 1e-3", "george-saab": "George–Saab"}
+LONG = {name: name for name in RULES.values()}
+SHORT = dict(zip(LONG, ("GPTQ's", "the libraries'", "Qronos' 1e-6", "Qronos' 1e-3", "George–Saab"), strict=True))  # at the second mention
 NAMES = {(rule := parse_damping(damping)).rule + f":{rule.size:g}": name for damping, name in RULES.items()}
 
 
@@ -39,7 +40,7 @@ tried, as norms; 1 is best.""",
 that it was chosen on), and its size is off where many weights are much smaller than the step.""",
         show("heldout_against_damping"),
     )
-    return Section(TITLE, _answer(parts), text)
+    return Section(TITLE, _answer(parts, source(made, made)), text)
 
 
 def _rule(damping: str) -> str:
@@ -68,21 +69,21 @@ def _networks(regrets: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return regrets[~many], regrets[many]
 
 
-def _answer(parts: list[pd.DataFrame]) -> str:
+def _answer(parts: list[pd.DataFrame], where: str) -> str:
     single, layers = (pd.concat(of) for of in zip(*(_networks(_regrets(part)) for part in parts), strict=True))
     told = [(layers, f"the {layers_of(layers.reset_index())}")] if len(layers) else []
     if len(single):
         other = "other " if told else ""
         told += [(single, count(len(single.index.unique()), f"{other}matrix", f"{other}matrices"))]
-    (first, where), *rest = told
-    more = "".join(f"; on {others}: {number(of[PREDICTED].max())}{_rules_in_words(of)}" for of, others in rest)
-    return (f"**Damping**: choosing λ by the predicted held-out error gave at most {number(first[PREDICTED].max())} times the best error "
-            f"on {where}{_rules_in_words(first)}{more}.")
+    (first, on), *rest = told
+    more = "".join(f"; on {others} {number(of[PREDICTED].max())} times{_rules_in_words(of, SHORT)}" for of, others in rest)
+    return (f"**Damping** ({where}): choosing λ by the predicted held-out error gave at most {number(first[PREDICTED].max())} times the "
+            f"best error on {on}{_rules_in_words(first)}{more}.")
 
 
-def _rules_in_words(regrets: pd.DataFrame) -> str:
+def _rules_in_words(regrets: pd.DataFrame, called: dict[str, str] = LONG) -> str:
     """The worst regret of each named rule, one by one."""
-    worst = [f"{name} {number(regrets[name].max())}" for name in RULES.values() if name in regrets and regrets[name].notna().any()]
+    worst = [f"{number(regrets[name].max())} with {called[name]}" for name in called if name in regrets and regrets[name].notna().any()]
     return f", against {enumerated(worst)}" if worst else ""
 
 

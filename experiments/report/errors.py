@@ -6,7 +6,7 @@ import pandas as pd
 
 from ...bounds import Outcome
 from ..settings import mean_over_repetitions
-from .table import LAYER, by_setting, covered_runs, layer_name, matrices, norm_ratio, runs, usual, verdicts
+from .table import LAYER, by_setting, covered_runs, layer_name, matrices, norm_ratio, runs, source, usual, verdicts
 from .words import Section, count, markdown_table, no_sweep, number, paragraphs, plain, setting_words, span
 
 TITLE = "Do the bounds hold, and how far below is the error?"
@@ -23,12 +23,13 @@ def errors(rows: pd.DataFrame, show) -> Section:
     if made.empty:
         return _nothing_covered(left_out)
     ratio = norm_ratio(made["damped_error"], made["damped_bound"])
-    answer = (f"{_verdict(rows)}: OPTQ's damped error is {span(ratio)} of its bound on {matrices(made)} "
-              f"({setting_words(made, 'algorithm')}; norms); uniform rounding errors give 0.577.")
+    where = source(made, runs(rows, "damping"))
+    answer = (f"{_verdict(rows)}: OPTQ's damped error is {span(ratio)} of its bound, as norms, on {matrices(made)} ({where}); uniform "
+              "rounding errors give 0.577.")
     text = paragraphs(
         f"""The 2-norm bound of OPTQ (`optq-l2`) is worst case over the weights and cannot be improved for any calibration matrix
 (`optq-l2-tight`). Real weights are not adversarial: rounding errors look uniform on a step, which puts error / bound, as norms, at
-$1/\\sqrt3 = 0.577$. Over {count(len(made), "run")} on {matrices(made)} the ratio was {span(ratio)}: **the bound
+$1/\\sqrt3 = 0.577$. Over {count(len(made), "run")} ({where}) the ratio was {span(ratio)}: **the bound
 overestimates the error by a factor of {span(1 / ratio)}**.{_without(left_out)}""",
         by_setting(usual(made, "damping", "ordering"), _table),
         """Where it stops: the theory bounds the *damped* error, so it says less of the undamped part where the two are far apart.""",

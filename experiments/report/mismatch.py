@@ -5,12 +5,13 @@ from __future__ import annotations
 import pandas as pd
 
 from ..settings import METHODS, mean_over_repetitions, method, normal, split, values_of
-from .table import LAYER, by_setting, layer_name, matrices, norm_ratio, runs
+from .table import LAYER, by_setting, layer_name, matrices, norm_ratio, runs, source
 from .words import Section, code, details, markdown_table, no_sweep, number, paragraphs, percent, setting_words, span
 
 TITLE = "Qronos or OPTQ, once the layers before are quantized?"
 TYPICAL = ("noise:0.1", "layers:4", "layers:4:8")  # what the table shows at first sight
 BEST = "projected Qronos"
+SMALL, LARGE = 0.01, 0.05  # mismatches, relative to the signal
 WORDS = {"noise": "under synthetic noise", "layers": "in networks whose layers before are quantized", "deployed": "on deployed inputs"}
 SPELLING = {"noise": '"noise:C": noise of C times each feature\'s size',
             "layers": '"layers:B" or "layers:B:A": all layers before have B-bit weights, and A-bit activations',
@@ -36,19 +37,15 @@ def mismatch(rows: pd.DataFrame, show) -> Section:
     pairs = means.dropna(subset=[("error", "OPTQ"), ("error", BEST)]) if both else means.head(0)
     if pairs.empty:
         return Section(TITLE, why="the sweep `mismatch` does not run OPTQ and projected Qronos on the same mismatched inputs")
-    gain, size = pairs["error", "OPTQ"] / pairs["error", BEST], pairs["size"].mean(axis=1)
     text = paragraphs(
-        f"""In a quantized network a layer is given $\\tilde X$, not $X$. OPTQ calibrated on $\\tilde X$ alone pays for the whole mismatch
+        """In a quantized network a layer is given $\\tilde X$, not $X$. OPTQ calibrated on $\\tilde X$ alone pays for the whole mismatch
 $\\Vert(X-\\tilde X)w\\Vert$ (`optq-mismatch`); Qronos corrects what weights can correct and keeps only the part outside the column
-space of $\\tilde X$ (`qronos-l2`). **The theory supports Qronos where the mismatch is comparable to the rounding error or larger**:
-OPTQ's error over projected Qronos' is {_spans(gain[size < 0.01], "where the mismatch is below 1 % of the signal")}, and
-{_spans(gain[size > 0.05], "where it is above 5 %")}. Where it stops: single errors can be smaller elsewhere; only the bound is smallest
-for projected Qronos (`target-family`).""",
-        _forms(means, values_of(made, "mismatch")),
-        by_setting(made, _table, shown),
+space of $\\tilde X$ (`qronos-l2`). **The theory supports Qronos where the mismatch is comparable to the rounding error or larger**.
+Where it stops: single errors can be smaller elsewhere; only the bound is smallest for projected Qronos (`target-family`).""",
+        by_setting(made, _part, shown),
         show("error_against_mismatch"),
     )
-    return Section(TITLE, _answer(pairs, gain), text)
+    return Section(TITLE, _answer(pairs, source(made, made)), text)
 
 
 def _means(part: pd.DataFrame) -> pd.DataFrame:
@@ -69,15 +66,20 @@ def _by_kind(values: pd.Series) -> list[tuple[str, pd.Series]]:
 
 def _spans(gain: pd.Series, where: str) -> str:
     told = " and ".join(f"{span(of)} {WORDS[kind]}" for kind, of in _by_kind(gain))
-    return f"{told} {where}" if told else f"not measured {where}"
+    return f"{told} {where}" if told else ""
 
 
-def _answer(pairs: pd.DataFrame, gain: pd.Series) -> str:
+def _gain(pairs: pd.DataFrame) -> pd.Series:
+    """OPTQ's error over projected Qronos', as norms."""
+    return pairs["error", "OPTQ"] / pairs["error", BEST]
+
+
+def _answer(pairs: pd.DataFrame, where: str) -> str:
     told = [f"on {int((of > 1).sum())} of {len(of)} settings {WORDS[kind]} (OPTQ's error is {span(of)} times its{_worst(kind, of)})"
-            for kind, of in _by_kind(gain)]
+            for kind, of in _by_kind(_gain(pairs))]
     bounds = pairs["bound", BEST] <= pairs["bound", "OPTQ"]
-    return (f"**Qronos against OPTQ**: with mismatched inputs projected Qronos had the smaller error {' and '.join(told)}; its bound is "
-            f"the smaller one on {int(bounds.sum())} of {len(bounds)}.")
+    return (f"**Qronos against OPTQ** ({where}): with mismatched inputs projected Qronos had the smaller error {' and '.join(told)}; its "
+            f"bound is the smaller one on {int(bounds.sum())} of {len(bounds)}.")
 
 
 def _worst(kind: str, gain: pd.Series) -> str:
@@ -87,22 +89,29 @@ def _worst(kind: str, gain: pd.Series) -> str:
     return f", the most at noise of {percent(share)} of each feature's size"
 
 
-def _forms(means: pd.DataFrame, mismatches: list[str]) -> str:
-    kinds = dict.fromkeys(_kind(value) for value in mismatches)
-    spelt = "; ".join(SPELLING[kind] for kind in kinds if kind in SPELLING)
+def _findings(means: pd.DataFrame) -> str:
+    """By how much OPTQ's error is above projected Qronos', by size of the mismatch, and how far the two forms of Qronos differ."""
+    if not {"OPTQ", BEST} <= set(means["error"]):
+        return ""
+    gain, size = _gain(means).dropna(), means["size"].mean(axis=1)
+    told = [text for small, where in ((True, "where the mismatch is below 1 % of the signal"), (False, "where it is above 5 %"))
+            if (text := _spans(gain[(size < SMALL) if small else (size > LARGE)], where))]
+    more = f" OPTQ's error over projected Qronos' is {', and '.join(told)}." if told else ""
     if "Qronos" not in means["error"]:
-        return f"{spelt}."
+        return more
     forms = (means["error", BEST] / means["error", "Qronos"] - 1).abs().dropna()
-    return f"""The two programs called Qronos differ in their first step only, and their errors by {percent(forms.median())} in the median
-over these settings, {percent(forms.max())} at most. {spelt}."""
+    return (f"{more} The two programs called Qronos differ in their first step only, and their errors by {percent(forms.median())} in the "
+            f"median over the lines, {percent(forms.max())} at most.")
 
 
 def _both(measured: float, proven: float) -> str:
     return "" if pd.isna(measured) else f"{number(measured)} ≤ {number(proven)}"
 
 
-def _table(part: pd.DataFrame) -> str:
+def _part(part: pd.DataFrame) -> str:
     means = _means(part)
+    kinds = dict.fromkeys(_kind(value) for value in values_of(part, "mismatch"))
+    spelt = "; ".join(SPELLING[kind] for kind in kinds if kind in SPELLING)
     size, error, bound = means["size"].mean(axis=1), means["error"], means["bound"]
     programs = [program for program in METHODS.values() if program in error]
     lines = [
@@ -114,7 +123,7 @@ def _table(part: pd.DataFrame) -> str:
     return paragraphs(
         f"""Norms relative to $\\Vert XW\\Vert_F$: the mismatch, then *measured ≤ proven* error of the deployed layer
 $\\Vert XW-\\tilde XQ\\Vert_F$ (the bound is of the damped error, for GPFQ of the undamped); {matrices(part)},
-{setting_words(part, "mismatch", "algorithm", "form", averaged=True)}, mismatches from {span(size)} in all:""",
+{setting_words(part, "mismatch", "algorithm", "form", averaged=True)}, mismatches from {span(size)}.{_findings(means)} {spelt}:""",
         markdown_table(header, some or lines),
         details("All mismatches", markdown_table(header, lines, folds=False)) if some and len(some) < len(lines) else "",
     )

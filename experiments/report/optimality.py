@@ -9,7 +9,7 @@ import pandas as pd
 
 from ...bounds.predictions.rate_distortion_floor import GAP_IN_BITS
 from ..settings import METHODS, STEPS, enumerated, in_words, mean_over_repetitions, method, normal
-from .table import LAYER, NAMED_ORDERINGS, by_setting, layer_name, norm_ratio, runs
+from .table import LAYER, NAMED_ORDERINGS, by_setting, layer_name, norm_ratio, runs, source
 from .words import Section, code, markdown_table, no_sweep, number, paragraphs, percent, setting_words, span
 
 TITLE = "How much better could any method be?"
@@ -54,7 +54,7 @@ def _closest(made: pd.DataFrame) -> str:
     largest = matched[matched["features"] == matched["features"].max()]
     above = mean_over_repetitions(largest, [*LAYER, "bits", "steps", "alphabet", "damping", "ordering"], ["ratio"])["ratio"] - 1
     return (f"on the small matrices {_family(matched)}, N ≤ {int(matched['features'].max())}, OPTQ's damped error is "
-            f"{span(above, percent)} above that of the best grid point at N = {int(matched['features'].max())}")
+            f"{span(above, percent)} above that of the best grid point at N = {int(matched['features'].max())} ({source(matched, made)})")
 
 
 def _optimum(made: pd.DataFrame) -> str:
@@ -86,8 +86,9 @@ def _optimum_table(part: pd.DataFrame) -> str:
 
 
 def _best_gap(gaps: pd.DataFrame) -> str:
-    uniform = gaps[(gaps["steps"] == "uniform") & (gaps["ordering"] == "min-pivot")]["gap"]
-    return f"one step per neuron leaves {span(uniform)} bits per weight to the rate–distortion limit" if len(uniform) else ""
+    uniform = gaps[(gaps["steps"] == "uniform") & (gaps["ordering"] == "min-pivot")]
+    return (f"one step per neuron leaves {span(uniform['gap'])} bits per weight to the rate–distortion limit ({source(uniform, gaps)})"
+            if len(uniform) else "")
 
 
 def _limit(gaps: pd.DataFrame) -> str:

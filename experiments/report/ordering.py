@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ..settings import in_words, mean_over_repetitions, split
-from .table import LAYER, NAMED_ORDERINGS, by_setting, layer_name, layers_of, norm_ratio, runs
+from .table import LAYER, NAMED_ORDERINGS, by_setting, layer_name, layers_of, norm_ratio, runs, source
 from .words import Section, count, markdown_table, no_sweep, number, paragraphs, percent, plain, setting_words, span
 
 TITLE = "Which ordering of the features?"
@@ -27,23 +27,19 @@ def ordering(rows: pd.DataFrame, show) -> Section:
     findings = [finding for finding in (_heuristic(bounds), _best(bounds)) if finding]
     measured = _measured(rows)
     text = paragraphs(
-        f"""The paper's reason for processing features by decreasing norm ("act-order") is its bound for $m \\le N$, where only the last
+        """The paper's reason for processing features by decreasing norm ("act-order") is its bound for $m \\le N$, where only the last
 $m$ features count in full (`optq-l2-explicit`). What any ordering can gain is limited: the product of the squared pivots is
 $\\det H$ whatever the ordering, so no bound falls below a floor (`order-floor`). **The theory supports looking at residual norms, not
-at norms**, as min-pivot does, which goes backwards and eliminates the smallest *residual* each time{_listed(findings)}. Where it stops:
-none of these rules is the best of all orderings.""",
+at norms**, as min-pivot does, which goes backwards and eliminates the smallest *residual* each time. Where it stops: none of these rules
+is the best of all orderings.""",
         by_setting(made, _table, ("ordering", *WHATEVER)),
         *(text for text, _ in measured),
         show("ordering_effect"),
         _small(rows),
         show("all_orderings"),
     )
-    found = "; ".join([*findings, *(short for _, short in measured)]) or f"{made['ordering'].nunique()} orderings are compared"
-    return Section(TITLE, f"**Ordering**: {found}.", text)
-
-
-def _listed(findings: list[str]) -> str:
-    return ": " + "; ".join(findings) if findings else ""
+    found = "; ".join(findings) or f"{made['ordering'].nunique()} orderings are compared"
+    return Section(TITLE, f"**Ordering** (sweep `ordering`): {'; '.join([found, *(short for _, short in measured)])}.", text)
 
 
 def _bounds(part: pd.DataFrame) -> pd.DataFrame:
@@ -88,11 +84,11 @@ def _measured(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """For each setting of the sweep `layers` with two orderings or more: a paragraph on the measured errors, and it in short."""
     made = runs(rows, "layers")
     made = made[made["ordering"].isin(NAMED_ORDERINGS) & (made["damped_error"] > 0)]
-    told = [_of_layers(part) for _, part in split(made, ("ordering",))]
+    told = [_of_layers(part, made) for _, part in split(made, ("ordering",))]
     return [both for both in told if both]
 
 
-def _of_layers(part: pd.DataFrame) -> tuple[str, str] | None:
+def _of_layers(part: pd.DataFrame, runs_of_sweep: pd.DataFrame) -> tuple[str, str] | None:
     norms = part.assign(error=part["damped_error"] ** 0.5)
     by = mean_over_repetitions(norms, [*LAYER, "ordering"], ["error"])["error"].unstack()
     if not {"natural", "decreasing-norm", "min-pivot"} <= set(by):
@@ -105,7 +101,8 @@ def _of_layers(part: pd.DataFrame) -> tuple[str, str] | None:
 {number(decreasing.median())} times that of natural order in the median ({span(decreasing)}; worse on {worse or "none"}), under min-pivot
 {number(best.median())} times ({span(best)}). Min-pivot's error is {_less(gain.median())} than decreasing norm's
 in the median ({_less(gain.min())} to {_less(gain.max())}), and smaller on {lower} of {len(by)}."""
-    return text, f"measured on the {where}, min-pivot's error is {_less(gain.median())} than decreasing norm's in the median"
+    return text, (f"measured on the {where}, min-pivot's error is {_less(gain.median())} than decreasing norm's in the median "
+                  f"({source(part, runs_of_sweep)})")
 
 
 def _less(ratio: float) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..settings import AXES, mean_over_repetitions, normal, split
-from .table import LAYER, by_setting, layer_name, layers_of, norm_ratio, runs, usual
+from ..settings import AXES, enumerated, mean_over_repetitions, normal, split
+from .table import LAYER, by_setting, layer_name, layers_of, norm_ratio, runs, source, usual
 from .words import Section, count, markdown_table, no_sweep, number, paragraphs, percent, setting_words, span
 
 TITLE = "Nearest or stochastic rounding?"
@@ -22,13 +22,14 @@ def rounding(rows: pd.DataFrame, show) -> Section:
     if growth.empty and not costs and not tail:
         return no_sweep(TITLE, "growth", "tail", "layers")
     worst = [f"buys a worst case: on the adversarial construction with N = {_largest(growth, 'features'):,.0f} it errs by at most "
-             f"{number(_at_largest(growth, 'stochastic'))} where nearest rounding errs by {number(_at_largest(growth, 'nearest'))}"]
-    answer = "; ".join([*(worst if len(growth) else []), *(_in_short(where, table) for _, where, table in costs)])
+             f"{number(_at_largest(growth, 'stochastic'))} where nearest rounding errs by {number(_at_largest(growth, 'nearest'))} "
+             "(sweep `growth`)"]
+    answer = "; ".join([*(worst if len(growth) else []), *(_in_short(which, where, table) for _, which, where, table in costs)])
     text = paragraphs(
         """The errors of nearest rounding can all have one sign; those of stochastic rounding have mean zero whatever came before, so
 their sum concentrates. **The theory supports it against worst cases**, where the largest output error matters; on ordinary layers it
 predicts twice the mean square error.""",
-        *(_cost(*cost) for cost in costs),
+        *(_cost(which, where, table) for which, _, where, table in costs),
         tail,
         show("stochastic_tail"),
         _growth_table(growth) if len(growth) else "",
@@ -37,25 +38,26 @@ predicts twice the mean square error.""",
     return Section(TITLE, f"**Stochastic rounding** {answer or 'keeps to its levels: see how often they were exceeded'}.", text)
 
 
-def _costs(rows: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
-    """For each setting of the sweep `layers` with both roundings: its words, on which layers, and per layer how the two compare."""
+def _costs(rows: pd.DataFrame) -> list[tuple[str, str, str, pd.DataFrame]]:
+    """For each setting of the sweep `layers` with both roundings: its words, long and short, on which layers, how both compare."""
     made = runs(rows, "layers")
     made = made[(made["damped_error"] > 0) & (made["saturated_share"] == 0)]
     found = []
-    for _, part in split(made, ("rounding",)):
+    for _, part in split(usual(made, "damping", "ordering"), ("rounding",)):
         norms = part.assign(error=np.sqrt(part["damped_error"]), of_prediction=norm_ratio(part["damped_error"], part["damped_predicted"]))
         known = [name for name in ("error", "of_prediction", "zeroed_share") if name in norms]
         by = mean_over_repetitions(norms, [*LAYER, "rounding"], known).unstack()
         if {"nearest", "stochastic"} <= set(by["error"]):
             by = by[by["error"].notna().all(axis=1)]
             by["ratio", ""] = by["error", "stochastic"] / by["error", "nearest"]
-            found.append((setting_words(part, "rounding", averaged=True), layers_of(part), by))
+            found.append((setting_words(part, "rounding", averaged=True), source(part, made), layers_of(part), by))
     return found
 
 
-def _in_short(where: str, by: pd.DataFrame) -> str:
+def _in_short(which: str, where: str, by: pd.DataFrame) -> str:
     ratio = by["ratio"]
-    return f"on the {where} its damped error is {number(ratio.median())} times as large in the median, {number(ratio.max())} times at most"
+    return (f"on the {where} its damped error is {number(ratio.median())} times as large in the median, {number(ratio.max())} times at "
+            f"most ({which})")
 
 
 def _cost(which: str, where: str, by: pd.DataFrame) -> str:
@@ -68,9 +70,9 @@ def _cause(above: pd.DataFrame, by: pd.DataFrame) -> str:
     """Why the ratio is above the predicted one on some layers, as far as the rows tell."""
     if above.empty:
         return ""
-    names = ", ".join(layer_name(*index) for index in above.index)
+    names = enumerated([layer_name(*index) for index in above.index])
     nearest, stochastic = (span(above["of_prediction", rounding]) for rounding in ("nearest", "stochastic"))
-    said = (f" It is more than {percent(ABOVE - 1)} above that on {names}: there nearest rounding errs by {nearest} of its own prediction, "
+    said = (f" It is more than {percent(ABOVE - 1)} above that on {names}; there nearest rounding errs by {nearest} of its own prediction, "
             f"stochastic by {stochastic} of its own")
     if "zeroed_share" not in by or by["zeroed_share"].isna().all(axis=None):
         return f"{said}."

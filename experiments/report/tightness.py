@@ -32,7 +32,8 @@ too weak.{_levels(full)}""",
         show("tightness"),
         details("The numbers", markdown_table(header, lines, folds=False)),
     )
-    answer = f"**Tightness**: a search comes within 1 % of {attained} of {count(len(full), 'bound')} at full size (norms)."
+    answer = (f"**Tightness**: a search comes within 1 % of {attained} of {count(len(full), 'bound')} at full size, as norms (sweep "
+              "`tightness`).")
     return Section(TITLE, answer, text)
 
 

@@ -8,7 +8,7 @@ from ..cells.construction import SWEEP as CONSTRUCTIONS
 from ..cells.growth import SWEEP as GROWTH
 from ..cells.permutations import SWEEP as PERMUTATIONS
 from ..cells.replay import SWEEP as TIGHTNESS
-from .words import Picture, code, count, details, markdown_table
+from .words import Picture, code, count, details, markdown_table, paragraphs
 
 OWN_TABLES = {GROWTH: "[growth]", PERMUTATIONS: "[permutations]", TIGHTNESS: "tightness = true",
               CONSTRUCTIONS: "constructions = true"}
@@ -54,8 +54,8 @@ def traceability(rows: pd.DataFrame, made: dict, pictures: list[Picture], table:
     header = ["section of the study", "command", "on", "rows", "repetitions (seed)", "figures, drawn by `figures/NAME.py`"]
     return f"""## Where every number comes from
 
-Every number above is computed from [{table}]({table}) by `experiments/report/`, every figure by the file of its name. The key columns of
-a row name one cell of {study}; `--sweep` runs one section of it. Data are drawn from a hash of the
+Every number above is computed from [{table}]({table}) by `experiments/report/`. The key columns of
+a row name one cell of {study}. Data are drawn from a hash of the
 study's seed ({made["seed"]}), the calibration's name and the repetition, stochastic rounding from another hash of the same.
 
 {markdown_table(header, lines)}"""
@@ -72,10 +72,13 @@ def provenance(made: dict) -> str:
     return f"""## How this was made
 
 By {command(made["study"])}. The same study gives the same bytes on one machine, whatever the number of workers and however often it was
-interrupted; across machines the printed digits agree up to differences in the linear algebra library.{_kernels(made)} Versions, pinned in
-`constraints.txt`: {versions}.
+interrupted; across machines the printed digits agree up to differences in the linear algebra library.{_kernels(made)}
 
-{details("SHA-256 of code, study and inputs", markdown_table(["of", "SHA-256"], lines))}"""
+{details("Versions, and SHA-256 of code, study and inputs", paragraphs(f"{versions}.", _digests(lines)))}"""
+
+
+def _digests(lines: list[list[str]]) -> str:
+    return markdown_table(["of", "SHA-256"], lines, folds=False)
 
 
 def _kernels(made: dict) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from .table import ENCODER, LAYER, by_setting, covered_runs, layers_of, norm_ratio, usual
+from .table import ENCODER, LAYER, by_setting, covered_runs, layers_of, norm_ratio, runs, source, usual
 from .words import Section, count, markdown_table, no_sweep, number, paragraphs, percent, setting_words, span
 
 TITLE = "Does it hold on the layers of a transformer?"
@@ -28,7 +28,7 @@ def transformer(rows: pd.DataFrame, show) -> Section:
                         for over, under in (("damped_error", "damped_bound"), ("rtn_damped_error", "damped_error")))
     close = int(((typical["to_prediction"] - 1).abs() < CLOSE).sum())
     of_runs = "" if len(typical) == len(typical[LAYER].drop_duplicates()) else f" of {count(len(typical), 'run')}"
-    which = setting_words(typical, "algorithm", "damping", "ordering")
+    which = source(typical, runs(rows, "layers"))
     answer = (f"**A transformer**: on the {layers_of(made, 'linear layer')} ({which}) the damped error is {span(to_bound)} of its bound, "
               f"within {percent(CLOSE)} of the prediction on {close}{of_runs}, and RTN's is {span(to_rtn)} times OPTQ's (norms).")
     sizes = f"N = {span(made['features'])}, m = {span(made['samples'], lambda m: f'{m:,.0f}')}"
@@ -57,11 +57,10 @@ def kind_of(layer: str) -> str:
 def _part(part: pd.DataFrame) -> str:
     exceeded = int((part["damped_error"] > part["damped_bound"]).sum())
     return paragraphs(
-        f"""**Where the prediction stops**: measured / predicted damped error by width, as norms, over all layers of a kind;
-{setting_words(part, "bits")}:""",
+        f"""**Where the prediction stops**: weights smaller than half a step round to zero, and their error is the weight itself, not noise.
+Measured / predicted damped error, as norms, over all layers of a kind; {setting_words(part, "bits")}. {_falls(part)} The bound was exceeded
+on {exceeded or "none"} of these {count(len(part), "run")}:""",
         _by_bits(part),
-        f"""Weights smaller than half a step round to zero, and their error is the weight itself, not noise. {_falls(part)} The bound was
-exceeded on {exceeded or "none"} of these {count(len(part), "run")}.""",
     )
 
 
@@ -70,7 +69,7 @@ def _falls(part: pd.DataFrame) -> str:
     widths = sorted({part["bits"].min(), usual(part, "bits")["bits"].min()})
     worst = [part.loc[part[part["bits"] == width]["to_prediction"].idxmin()] for width in widths]
     falls = [f"{number(row['to_prediction'])} at {int(row['bits'])} bits ({_place(row['layer'])})" for row in worst]
-    return f"Measured / predicted falls to {' and to '.join(falls)}."
+    return f"It falls to {' and to '.join(falls)}."
 
 
 def _place(layer: str) -> str:

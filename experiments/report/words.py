@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ..settings import settings
+from ..settings import PLAIN, settings
 
 FOLDS = 15  # a table with more lines opens on demand
+UNSAID = PLAIN | {"rounding": "nearest", "alphabet": "infinite"}  # the opening says so
 NOISE = 1e-12  # residuals below are what rounding in float64 leaves, and differ from machine to machine
 
 
@@ -117,8 +118,8 @@ def code(text: object) -> str:
 
 
 def setting_words(rows: pd.DataFrame, *apart: str, averaged: bool = False) -> str:
-    """The settings of these rows, apart from some, as Markdown."""
-    return plain(settings(rows, apart, averaged))
+    """The settings of these rows, apart from some and from what goes without saying, as Markdown."""
+    return plain(settings(rows, apart, averaged, UNSAID))
 
 
 def markdown_table(header: list[str], lines: list[list[str]], folds: bool = True) -> str:
