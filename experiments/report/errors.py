@@ -7,7 +7,7 @@ import pandas as pd
 from ...bounds import Outcome
 from ..settings import mean_over_repetitions
 from .table import LAYER, by_setting, covered_runs, layer_name, matrices, norm_ratio, runs, source, usual, verdicts
-from .words import Section, count, markdown_table, no_sweep, number, paragraphs, plain, setting_words, span
+from .words import Section, code, count, markdown_table, no_sweep, number, paragraphs, plain, setting_words, span
 
 TITLE = "Do the bounds hold, and how far below is the error?"
 COLUMNS = {"error": ("damped_error", "signal"), "bound": ("damped_bound", "signal"), "of_bound": ("damped_error", "damped_bound"),
@@ -59,7 +59,7 @@ def _verdict(rows: pd.DataFrame) -> str:
     if theorems.empty:
         return "**Errors and bounds** (no claim was checked)"
     if len(violated):
-        found = "; ".join(f"`{row.claim}` in {plain(row.sweep)}, {plain(row.calibration)}, {row.ordering}, {row.damping}"
+        found = "; ".join(f"{code(row.claim)} in {plain(', '.join([row.sweep, row.calibration, row.ordering, row.damping]))}"
                           for row in violated.itertuples())
         return f"**A statement is violated** ({found})"
     partly = int(theorems["partly"].sum())

@@ -8,7 +8,7 @@ from ..cells.construction import SWEEP as CONSTRUCTIONS
 from ..cells.growth import SWEEP as GROWTH
 from ..cells.permutations import SWEEP as PERMUTATIONS
 from ..cells.replay import SWEEP as TIGHTNESS
-from .words import Picture, code, count, details, markdown_table, paragraphs
+from .words import Picture, code, count, details, link, markdown_table, paragraphs
 
 OWN_TABLES = {GROWTH: "[growth]", PERMUTATIONS: "[permutations]", TIGHTNESS: "tightness = true",
               CONSTRUCTIONS: "constructions = true"}
@@ -54,7 +54,7 @@ def traceability(rows: pd.DataFrame, made: dict, pictures: list[Picture], table:
     header = ["section of the study", "command", "on", "rows", "repetitions (seed)", "figures, drawn by `figures/NAME.py`"]
     return f"""## Where every number comes from
 
-Every number above is computed from [{table}]({table}) by `experiments/report/`. The key columns of
+Every number above is computed from {link(table)} by `experiments/report/`. The key columns of
 a row name one cell of {study}. Data are drawn from a hash of the
 study's seed ({made["seed"]}), the calibration's name and the repetition, stochastic rounding from another hash of the same.
 

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -115,6 +116,15 @@ def code(text: object) -> str:
     for mark in "`|$\\*_[]~":
         written = written.replace(mark, f"&#{ord(mark)};")
     return f"<code>{written}</code>"
+
+
+def link(path: str) -> str:
+    """A path as a link to itself.
+
+    >>> link("out/paper.parquet"), link("my out/paper.parquet")
+    ('[out/paper.parquet](out/paper.parquet)', '[my out/paper.parquet](my%20out/paper.parquet)')
+    """
+    return f"[{plain(path)}]({quote(path)})"
 
 
 def setting_words(rows: pd.DataFrame, *apart: str, averaged: bool = False) -> str:
