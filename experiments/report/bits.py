@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..settings import all_in_words, split, values_of
+from ..settings import split
 from .table import LAYER, by_setting, layer_name, runs, source
 from .words import Section, count, details, markdown_table, no_sweep, number, paragraphs, percent, plain, setting_words, span
 
@@ -31,7 +31,7 @@ def bits(rows: pd.DataFrame, show) -> Section:
         f"""OPTQ changes weights before it rounds them, so codes leave the range of the original weights, and a finite alphabet can
 saturate, which voids every guarantee. `optq-alphabet` bounds that drift by the row sums of $|M|$: **a sufficient number of bits,
 before anything runs**. *Used* is what the largest code of any neuron needs; *likely* suffices for a neuron with probability
-$1-p$ under stochastic rounding (`sto-optq-alphabet`{_likely(rows)}).""",
+{_likely(made)} under stochastic rounding (`sto-optq-alphabet`).""",
         by_setting(made, _part, ("damping", "rounding")),
         show("bits_against_damping"),
         saturation,
@@ -39,10 +39,10 @@ $1-p$ under stochastic rounding (`sto-optq-alphabet`{_likely(rows)}).""",
     return Section(TITLE, answer, text)
 
 
-def _likely(rows: pd.DataFrame) -> str:
-    """The p that likely alphabets are for, where the verdicts of the same cells leave no doubt of it."""
-    levels = values_of(rows[(rows["sweep"] == "bits") & (rows["record"] == "claim")], "failure_probability")
-    return f", {all_in_words('failure_probability', levels)}" if len(levels) == 1 else ", for the first $p$ of the study"
+def _likely(made: pd.DataFrame) -> str:
+    """The probability with which likely alphabets suffice, where the table knows it."""
+    known = made["likely_probability"].dropna() if "likely_probability" in made else []
+    return span(known) or "1 − p"
 
 
 def bits_for(code: pd.Series) -> pd.Series:

@@ -97,8 +97,8 @@ def _subsets(applied: pd.DataFrame) -> str:
     of_outputs = applied[applied["claim"].isin([name for name, made in claims().items() if made.per_output])]
     if not (of_outputs["samples"] > FOLDED_FROM).any():
         return ""
-    return (f"Claims about single outputs are evaluated on {KEPT_ROWS:,} fixed samples of a matrix that is too long to be kept (of more "
-            f"than {FOLDED_FROM:,} samples), m being their number: the theorems hold for any samples.")
+    return (f"Claims about single outputs look at {KEPT_ROWS:,} fixed samples of matrices that have more than {FOLDED_FROM:,}: the "
+            "theorems hold for any samples.")
 
 
 def _tested_on(mine: pd.DataFrame) -> str:

@@ -143,7 +143,7 @@ def _verdicts(decided: pd.DataFrame) -> str:
     others = tally(theorems[theorems["outcome"] != Outcome.VIOLATED.value])
     told = f": {count(len(theorems), 'verdict')} on theorems ({others + ', ' if others else ''}**{count(violated, 'violation')}**)" \
         if len(theorems) else ""  # fmt: skip
-    return told + (f"{', ' if told else ': '}{len(predictions):,} on predictions ({tally(predictions, prediction=True)})"
+    return told + (f"{', ' if told else ': '}{len(predictions):,} on predictions of squared errors ({tally(predictions, prediction=True)})"
                    if len(predictions) else "")
 
 

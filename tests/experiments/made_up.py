@@ -12,6 +12,7 @@ from provable_ptq.experiments.runner import tidy
 MADE = {"study": "s", "title": "t", "seed": 1, "cells": 2, "code": "c" * 64, "study_sha256": "d" * 64, "claims_files": {}, "inputs": {},
         "versions": {"numpy": "2"}}
 CODES = ("largest_code", "sufficient_code", "likely_code", "largest_weight_code")
+SHARES = {"saturated_share": 0.0, "unsaturated_neurons": 0.5, "optimum_decided": 1.0, "likely_probability": 0.95}
 BASE = {"calibration": ["a", "b"], "layer": [""], "mismatch": ["none"], "algorithm": ["optq"], "form": ["alternating"],
         "rounding": ["nearest"], "bits": [7], "steps": ["uniform"], "alphabet": ["infinite"], "ordering": ["increasing-norm"],
         "damping": ["spectral:0.5"], "seed": [0], "draws": [0]}
@@ -55,8 +56,7 @@ def _rows(run: dict, rng: np.random.Generator, pivots: dict):
     p = run.pop("failure_probability", 0.05)
     facts = dict(zip(FACTS, np.exp(rng.normal(size=len(FACTS))), strict=True))
     facts |= pivots.setdefault(tuple(run[axis] for axis in OF_PIVOTS), {name: facts[name] for name in PIVOTS})
-    facts |= {name: float(rng.integers(3, 400)) for name in CODES} | {"saturated_share": 0.0 if run["alphabet"] == "infinite" else 0.125,
-                                                                      "unsaturated_neurons": 0.5, "optimum_decided": 1.0}
+    facts |= {name: float(rng.integers(3, 400)) for name in CODES} | SHARES | {"saturated_share": 0.125 * (run["alphabet"] == "finite")}
     if run["draws"] == 0:
         yield run | size | {"record": "run"} | facts
         return
@@ -68,10 +68,10 @@ def _rows(run: dict, rng: np.random.Generator, pivots: dict):
 
 
 def disturbed(rows: pd.DataFrame, axis: str, value: object) -> pd.DataFrame:
-    """The same table with other facts in the rows of one setting: no setting, size or count changes, every number computed from it does."""
+    """The same table with other facts in the rows of one setting: no setting, size or count changes, every number computed does."""
     rng = np.random.default_rng(1)
     changed, where = rows.copy(), rows[axis] == value
-    kept = {*CODES, *(() if axis in OF_PIVOTS else PIVOTS), "saturated_share", "unsaturated_neurons", "optimum_decided"}
+    kept = {*CODES, *SHARES, *(() if axis in OF_PIVOTS else PIVOTS)}
     for column in sorted({*FACTS, "level", "deterministic_level", "interval_low", "interval_high"}.intersection(rows) - kept):
         changed.loc[where, column] *= np.exp(rng.normal(scale=0.5, size=int(where.sum())))
     for column in CODES:

@@ -34,8 +34,8 @@ def ran(write_study, tmp_path):
 def verdict_rows(*changes):
     row = {"study": "s", "sweep": "mine", "calibration": "a", "layer": "", "mismatch": "none", "algorithm": "optq", "form": "",
            "bits": 3, "rounding": "nearest", "steps": "uniform", "alphabet": "infinite", "ordering": "natural", "damping": "none",
-           "draws": 0, "seed": 0, "record": "claim", "claim": "optq-l2", "outcome": "holds", "ratio": 0.25, "neurons": 64, "covered": 64, "samples": 9,
-           "features": 8, "failure_probability": 0.05}  # fmt: skip
+           "draws": 0, "seed": 0, "record": "claim", "claim": "optq-l2", "outcome": "holds", "ratio": 0.25, "neurons": 64, "covered": 64,
+           "samples": 9, "features": 8, "failure_probability": 0.05}  # fmt: skip
     return tidy([row | {"seed": seed} | change for seed, change in enumerate(changes)])
 
 
@@ -114,7 +114,8 @@ def test_verdicts_for_a_part_of_the_neurons_are_counted_apart():
 def test_predictions_are_no_theorems():
     prediction = {"claim": "predicted-error"}
     text = report(verdict_rows({}, prediction | {"ratio": 0.7}, prediction | {"outcome": "undecided", "ratio": 3.0}))
-    assert "1 verdict on theorems (1 hold, **0 violations**), 2 on predictions (1 within a factor 2, 1 further off)" in text
+    assert "1 verdict on theorems (1 hold, **0 violations**), 2 on predictions of squared errors" in text
+    assert "squared errors (1 within a factor 2, 1 further off)" in text
     line = next(line for line in text.splitlines() if line.startswith("| `predicted-error` |"))
     assert line.endswith("| 0.7 to 3 | 1 within a factor 2, 1 further off |")
     assert text.index("**Predictions, no theorems**") < text.index(line)
