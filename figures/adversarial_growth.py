@@ -47,11 +47,10 @@ def draw(table: pd.DataFrame) -> Figure:
     """
     runs = _runs(table)
     looks = looks_among(ROUNDINGS, runs["rounding"])
-    figure, all_axes, corner = panels_and_legend(len(PANELS))
+    figure, all_axes, corner = panels_and_legend(list(PANELS))
     headline(figure, runs, SHOWS)
-    for axes, (title, columns) in zip(all_axes, PANELS.items(), strict=True):
+    for axes, columns in zip(all_axes, PANELS.values(), strict=True):
         _panel(axes, runs, looks, *columns)
-        axes.set_title(title)
     _legend(corner, looks, likelihood(runs, "probability"))
     return figure
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.ticker import PercentFormatter
 
-from .panels import PANEL_HEIGHT, by_panel, new_figure, shared
+from .panels import PANEL_HEIGHT, by_panel, new_figure, shared, title_height
 from .runs import NothingToDrawError, conditions, kinds, relative_to_floor, rows_of
 from .style import GREY, PAGE, SKY, Look, dots, draw_bound, draw_measured, key, looks_in, styled
 
@@ -45,7 +45,7 @@ def draw(table: pd.DataFrame) -> Figure:
     panels, looks = by_panel(rows, SHOWS), looks_in(rows.loc[rows["record"] == "run", "kind"])
     columns = min(3, len(panels))
     lines = -(-len(panels) // columns)
-    figure = new_figure(PAGE, 0.9 + PANEL_HEIGHT * lines)
+    figure = new_figure(PAGE, 0.9 + (PANEL_HEIGHT + title_height([title for title, _ in panels])) * lines)
     cells = figure.subplots(lines, columns, squeeze=False).ravel()
     for unused in cells[len(panels) :]:
         unused.set_axis_off()

@@ -10,29 +10,32 @@ from matplotlib.ticker import MaxNLocator
 
 from .panels import about_blocks, by_panel, headline, panels_and_legend
 from .runs import NothingToDrawError, conditions, left_out, likelihood, once, rows_of, with_share
-from .style import DAMPING, GREY, ROUNDINGS, Look, dots, draw_bound, draw_measured, key, looks_among, styled
+from .style import DAMPING, GREY, ROUNDINGS, Look, beside, dots, draw_bound, draw_measured, key, looks_among, styled
 
 SWEEP = "bits"
 SHOWS = ("damping", "rounding")
 SIDESTEP = 0.2  # decades between the dots of the two roundings, which would else hide one another
 SUFFICES = {"nearest": "sufficient_code", "stochastic": "likely_code"}
 SUFFICIENT = {"nearest": "sufficient, proven:\nnearest rounding", "stochastic": "sufficient with probability\n{}: stochastic rounding"}
-LIKELY = "sto-optq-alphabet"
 RTN = {"color": GREY, "linestyle": (0, (1, 1)), "linewidth": 1.2}
 
 
 def caption(table: pd.DataFrame) -> str:
     """What stands below the figure, first what is shown, then how to read it."""
     runs = _runs(table)
-    likely = likelihood(runs, "likely_probability")
+    sentences = {
+        "nearest": " Solid black line: proven to suffice for nearest rounding, whatever happens (claim optq-alphabet).",
+        "stochastic": " Dashed black line: suffices for stochastic rounding, for each neuron with probability "
+                      f"{likelihood(runs, 'likely_probability')} (claim sto-optq-alphabet).",
+    }  # fmt: skip
     return (
         f"Bits that the largest code of a layer needs, against the damping λ: {conditions(runs, SHOWS)}. The largest code c needs the "
         "symmetric alphabet −2^(b−1) … 2^(b−1)−1 with b = 1 + log2(1 + c); a whole number of bits is the next tick above. λ is given as "
-        "a multiple of the mean diagonal of XᵀX, live features only. Solid black line: proven to suffice for nearest rounding, whatever "
-        "happens (claim optq-alphabet). Dashed black line: suffices for stochastic rounding, for each neuron with probability "
-        f"{likely} (claim {LIKELY}). Coloured dots: bits used by OPTQ on the infinite alphabet, largest over all neurons and "
-        "repetitions, moved a little sideways so that both are seen. Grey dotted line: what round-to-nearest uses; with one step per "
-        "neuron that is the number of bits which the steps were made for."
+        "a multiple of the mean diagonal of XᵀX, live features only."
+        + "".join(sentence for rounding, sentence in sentences.items() if (runs["rounding"] == rounding).any())
+        + " Coloured dots: bits used by OPTQ on the infinite alphabet, largest over all neurons and repetitions, moved a little sideways "
+        "so that both are seen. Grey dotted line: what round-to-nearest uses; with one step per neuron that is the number of bits which "
+        "the steps were made for."
         + left_out(table, runs, "those of OPTQ on the infinite alphabet with λ > 0")
         + about_blocks(runs)
     )
@@ -48,11 +51,11 @@ def draw(table: pd.DataFrame) -> Figure:
     runs = _runs(table)
     looks = looks_among(ROUNDINGS, runs["rounding"])
     panels = by_panel(runs, SHOWS)
-    figure, all_axes, corner = panels_and_legend(len(panels))
+    figure, all_axes, corner = panels_and_legend([title for title, _ in panels])
     headline(figure, runs, SHOWS)
-    for axes, (title, group) in zip(all_axes, panels, strict=True):
+    for axes, (_, group) in zip(all_axes, panels, strict=True):
         _panel(axes, group, looks)
-        axes.set(title=title, ylim=_whole_bits(runs))
+        axes.set(ylim=_whole_bits(runs))
     figure.supxlabel(DAMPING, fontsize=8)
     figure.supylabel(r"bits, $1+\log_2(1+\mathrm{largest\ code})$", fontsize=8)
     _legend(corner, looks, likelihood(runs, "likely_probability"))
@@ -85,9 +88,8 @@ def _panel(axes: Axes, group: pd.DataFrame, looks: dict[str, Look]) -> None:
         runs = group[group["rounding"] == rounding].groupby("damping")
         largest = runs[["largest_code", SUFFICES[rounding]]].max().assign(share=runs["share"].mean()).sort_values("share")
         x = largest["share"].to_numpy()
-        beside = x * 10 ** (SIDESTEP * (place - (len(looks) - 1) / 2))
         draw_bound(axes, x, _bits(largest[SUFFICES[rounding]]), look.line)
-        draw_measured(axes, beside, _bits(largest["largest_code"]), look)
+        draw_measured(axes, beside(x, place, len(looks), SIDESTEP), _bits(largest["largest_code"]), look)
     axes.set(xscale="log")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.grid(True, color=GREY, alpha=0.35, linewidth=0.4)

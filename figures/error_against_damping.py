@@ -10,8 +10,8 @@ from matplotlib.legend_handler import HandlerTuple
 from matplotlib.patches import Patch
 
 from .panels import about_blocks, by_panel, headline, panels_and_legend
-from .runs import conditions, dots_in_words, guaranteed_runs, left_out, with_share
-from .style import DAMPING, GREY, Look, dots, draw_bound, draw_measured, ends, key, looks_in, plain_log_ticks, styled
+from .runs import conditions, dots_in_words, guaranteed_runs, left_out, measured_in_words, with_share
+from .style import DAMPING, GREY, Look, beside, dots, draw_bound, draw_measured, ends, key, looks_in, plain_log_ticks, styled
 
 SWEEP = "damping"
 SHOWS = ("damping", "ordering")
@@ -24,11 +24,11 @@ def caption(table: pd.DataFrame) -> str:
     runs = _relative(table)
     return (
         f"Damped error relative to ‖XW‖ against the damping λ, and its proven bound: {conditions(runs, SHOWS)}. The damped error is "
-        "‖X̂(W−Q)‖ = sqrt(‖X(W−Q)‖² + λ‖W−Q‖²); λ is given as a multiple of the mean diagonal of XᵀX, live features only. Black lines: "
-        "the bound (claim optq-l2), mean over repetitions, one line style and open marker for each ordering of the features. Coloured "
-        "dots: measured, mean over repetitions, each with its own X and W, moved a little sideways so that all are seen; bars: smallest "
-        "to largest repetition. Each bound belongs to the dots of its own ordering. Grey: the undamped part ‖X(W−Q)‖/‖XW‖, smallest to "
-        "largest over all orderings and repetitions; at large λ the damped error is mostly the ridge term."
+        "‖X̂(W−Q)‖ = sqrt(‖X(W−Q)‖² + λ‖W−Q‖²); λ is given as a multiple of the mean diagonal of XᵀX, live features only. Coloured "
+        f"dots: {measured_in_words(runs)}, moved a little sideways so that all are seen. Black lines: the bound (claim optq-l2), "
+        "likewise, one line style and open marker for each ordering of the features; each bound belongs to the dots of its own "
+        "ordering. Grey: the undamped part ‖X(W−Q)‖/‖XW‖, smallest to largest over all orderings and repetitions; at large λ the damped "
+        "error is mostly the ridge term."
         + left_out(table, runs, "those with λ > 0 that the bound covers (OPTQ, nearest rounding, no saturated step)")
         + about_blocks(runs)
     )
@@ -43,10 +43,10 @@ def draw(table: pd.DataFrame) -> Figure:
     """
     runs = _relative(table)
     panels = by_panel(runs, SHOWS)
-    figure, all_axes, corner = panels_and_legend(len(panels))
+    figure, all_axes, corner = panels_and_legend([title for title, _ in panels])
     headline(figure, runs, SHOWS)
-    for axes, (title, group) in zip(all_axes, panels, strict=True):
-        _panel(axes, title, group)
+    for axes, (_, group) in zip(all_axes, panels, strict=True):
+        _panel(axes, group)
     figure.supxlabel(DAMPING, fontsize=8)
     figure.supylabel(r"damped error $\|\hat X(W-Q)\|_F\,/\,\|XW\|_F$", fontsize=8)
     _legend(corner, runs)
@@ -60,7 +60,7 @@ def _relative(table: pd.DataFrame) -> pd.DataFrame:
     return runs.assign(**{name: np.sqrt(runs[column] / runs["signal"]) for name, column in columns.items()})
 
 
-def _panel(axes: Axes, title: str, group: pd.DataFrame) -> None:
+def _panel(axes: Axes, group: pd.DataFrame) -> None:
     undamped = group.groupby("damping").agg(share=("share", "mean"), low=("undamped", "min"), high=("undamped", "max")).sort_values("share")
     axes.fill_between(undamped["share"], undamped["low"], undamped["high"], **BAND, zorder=1)
     looks = looks_in(group["kind"])
@@ -68,10 +68,9 @@ def _panel(axes: Axes, title: str, group: pd.DataFrame) -> None:
         for _, runs in group[group["kind"] == kind].groupby("ordering"):
             sizes = runs.groupby("damping")[["share", "measured", "bound"]].agg(["mean", "min", "max"]).sort_values(("share", "mean"))
             x, bound, measured = sizes["share", "mean"].to_numpy(), sizes["bound"], sizes["measured"]
-            beside = x * 10 ** (SIDESTEP * (place - (len(looks) - 1) / 2))
             draw_bound(axes, x, bound["mean"].to_numpy(), look.line, ends(bound), **_tag(look), markevery=[min(place, len(x) - 1)])
-            draw_measured(axes, beside, measured["mean"].to_numpy(), look, ends(measured))
-    axes.set(xscale="log", yscale="log", title=title)
+            draw_measured(axes, beside(x, place, len(looks), SIDESTEP), measured["mean"].to_numpy(), look, ends(measured))
+    axes.set(xscale="log", yscale="log")
     plain_log_ticks(axes.yaxis, (1, 2, 5))
 
 

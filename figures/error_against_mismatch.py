@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .panels import about_blocks, by_panel, headline, panels_and_legend
-from .runs import NothingToDrawError, conditions, dots_in_words, left_out, once, rows_of
+from .runs import NothingToDrawError, conditions, dots_in_words, left_out, measured_in_words, once, rows_of
 from .style import BLACK, GREY, METHODS, Look, bars_and_dots, dots, key, looks_among, methods, plain_log_ticks, styled
 
 SWEEP = "mismatch"
@@ -18,6 +18,12 @@ KINDS = {  # which mismatches stand in one panel, and what their ticks say
     (NOISE,): "noise in percent of\neach feature's size",
     (LAYERS, DEPLOYED): "setting of the layers before",
 }
+SENTENCES = {  # of the caption, where it occurs
+    NOISE: " Noise: X̃ is X plus independent noise, in percent of each feature's root mean square.",
+    LAYERS: " Settings: the layers before are quantized, W and A with the bits of their weights and, where they are rounded too, of "
+            "their activations.",
+    DEPLOYED: " Deployed: the study's own file gives X̃.",
+}  # fmt: skip
 MARGIN = 0.8  # of the smallest error that is shown; the grey mismatch may leave the panel below
 MISMATCH = {"color": GREY, "linewidth": 1.8, "alpha": 0.6}
 
@@ -28,13 +34,11 @@ def caption(table: pd.DataFrame) -> str:
     return (
         "Error of the deployed layer relative to ‖XW‖ against the mismatch of its inputs, and the proven bound of each algorithm: "
         f"{conditions(runs, SHOWS)}. The error is sqrt(‖XW−X̃Q‖² + λ‖W−Q‖²), of GPFQ, which knows no damping, ‖XW−X̃Q‖; X are the "
-        "original inputs, X̃ those of the deployed layer. Coloured dots: measured, mean over repetitions; coloured bars: smallest to "
-        "largest repetition. Black bars, each straight above its own dot: the proven bound of the algorithm (claims optq-mismatch, "
-        "qronos-l2, gpfq-mismatch), mean over repetitions. Grey bars: the mismatch ‖(X−X̃)W‖/‖XW‖ itself, which the bound of OPTQ "
-        "contains in full, the bound of Qronos only as far as no weights explain it; where it is not seen it lies below the panel. One "
-        "group for each mismatch, by growing size. Noise: X̃ is X plus independent noise, in percent of each feature's root mean "
-        "square. Settings: real mismatch after the layers before were quantized; W4A8 says 4-bit weights and 8-bit activations, W4 that "
-        "only weights are rounded, deployed that the study's own file gives X̃."
+        f"original inputs, X̃ those of the deployed layer. Coloured dots: {measured_in_words(runs)}. Black bars, each straight above its "
+        "own dot: the proven bound of the algorithm (claims optq-mismatch, qronos-l2, gpfq-mismatch), likewise. Grey bars: the mismatch "
+        "‖(X−X̃)W‖/‖XW‖ itself, which the bound of OPTQ contains in full, the bound of Qronos only as far as no weights explain it; where "
+        "it is not seen it lies below the panel. One group for each mismatch, by growing size."
+        + "".join(sentence for start, sentence in SENTENCES.items() if runs["mismatch"].str.startswith(start).any())
         + left_out(table, runs, "those with mismatched inputs that a bound covers (nearest rounding, no saturated step)")
         + about_blocks(runs)
     )
@@ -53,11 +57,11 @@ def draw(table: pd.DataFrame) -> Figure:
               for starts, ticks in KINDS.items()
               for title, group in by_panel(runs, SHOWS)
               if len(of_kind := group[group["mismatch"].str.startswith(starts)])]  # fmt: skip
-    figure, all_axes, corner = panels_and_legend(len(panels))
+    figure, all_axes, corner = panels_and_legend([title for _, title, _ in panels])
     headline(figure, runs, SHOWS)
-    for axes, (ticks, title, group) in zip(all_axes, panels, strict=True):
+    for axes, (ticks, _, group) in zip(all_axes, panels, strict=True):
         _panel(axes, group, looks_among(looks, group["method"]))
-        axes.set(yscale="log", title=title, xlabel=ticks, ylim=(MARGIN * group["measured"].min(), None))
+        axes.set(yscale="log", xlabel=ticks, ylim=(MARGIN * group["measured"].min(), None))
         plain_log_ticks(axes.yaxis, (1, 2, 5))
     figure.supylabel("error of the deployed layer, relative to $\\|XW\\|_F$", fontsize=8)
     _legend(corner, runs)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..experiments.settings import in_words, ordered, split
-from .panels import TITLE_WIDTH, about_blocks, calibration_name, headline, panels_and_legend
-from .runs import CELL, NothingToDrawError, conditions, dots_in_words, left_out, once, rows_of
+from .panels import TITLE_WIDTH, about_blocks, broken, calibration_name, headline, panels_and_legend
+from .runs import CELL, NothingToDrawError, conditions, dots_in_words, left_out, measured_in_words, once, rows_of
 from .style import BLACK, GREY, METHODS, bars_and_dots, dots, key, looks_among, methods, plain_log_ticks, styled
 
 SWEEP = "optimum"
@@ -19,19 +17,25 @@ SHOWS = ("mismatch", "algorithm", "form")
 ALGORITHMS, MATCHED = ("optq", "qronos"), "none"
 TICKS = (1, 1.2, 1.5, 2, 3, 5)
 GUARANTEE, GUARANTEE_BAR = "optq-near-optimal", {"color": BLACK, "linestyle": (0, (1, 1)), "linewidth": 1.2}
+MATCHED_SENTENCE = " Matched inputs: the error ‖X̂(W−Q)‖ of OPTQ, which Qronos equals there, and its bound (claim optq-l2)."
+GUARANTEE_SENTENCE = f" Dotted: the classical guarantee of OPTQ relative to the optimum (claim {GUARANTEE})."
+MISMATCHED_SENTENCE = (
+    " Mismatched inputs: the error of the deployed layer, ‖X̂W−X̃̂Q‖, and the bound of each algorithm (claims optq-mismatch and qronos-l2)."
+)
 OPTIMUM = {"color": GREY, "linewidth": 1.0}
 
 
 def caption(table: pd.DataFrame) -> str:
     """What stands below the figure, first what is shown, then how to read it."""
     runs = _relative(table)
+    matched = runs["mismatch"] == MATCHED
     return (
         f"Damped error, a norm, relative to the exact optimum, the least that any grid points reach: {conditions(runs, SHOWS)}. The "
-        "optimum, the grey line at 1, is that of a closest vector problem, solved exactly. Coloured dots: measured, mean over "
-        "repetitions, each with its own X and W; coloured bars: smallest to largest repetition. Black bars, each straight above its own "
-        "dot: proven bounds, mean over the same. Matched inputs: the error ‖X̂(W−Q)‖ of OPTQ, which Qronos equals there, its bound "
-        f"(claim optq-l2), and, dotted, its classical guarantee relative to the optimum (claim {GUARANTEE}). Mismatched inputs: the "
-        "error of the deployed layer, ‖X̂W−X̃̂Q‖, and the bound of each algorithm (claims optq-mismatch and qronos-l2)."
+        "optimum, the grey line at 1, is that of a closest vector problem, solved exactly. Coloured dots: "
+        f"{measured_in_words(runs)}. Black bars, each straight above its own dot: the proven bounds, likewise."
+        + (MATCHED_SENTENCE if matched.any() else "")
+        + (GUARANTEE_SENTENCE if runs["guarantee"].notna().any() else "")
+        + (MISMATCHED_SENTENCE if not matched.all() else "")
         + left_out(table, runs, "those of OPTQ and Qronos with nearest rounding and a decided optimum, on matched inputs OPTQ's alone")
         + about_blocks(runs)
     )
@@ -45,13 +49,12 @@ def draw(table: pd.DataFrame) -> Figure:
         NothingToDrawError: the table holds no run of it with the exact optimum of every neuron, not zero, and nearest rounding.
     """
     runs = _relative(table)
-    panels = [(mismatch, which, part[part["mismatch"] == mismatch])
+    panels = [(_title(mismatch, which), part[part["mismatch"] == mismatch])
               for which, part in split(runs, SHOWS) for mismatch in ordered("mismatch", part["mismatch"])]  # fmt: skip
-    figure, all_axes, corner = panels_and_legend(len(panels))
+    figure, all_axes, corner = panels_and_legend([title for title, _ in panels])
     headline(figure, runs, SHOWS)
-    for axes, (mismatch, which, group) in zip(all_axes, panels, strict=True):
+    for axes, (_, group) in zip(all_axes, panels, strict=True):
         _panel(axes, group)
-        axes.set_title("\n".join(part for text in (in_words("mismatch", mismatch), which) for part in wrap(text, TITLE_WIDTH)))
     all_axes[0].set_ylabel("damped error, relative\nto the exact optimum")
     _legend(corner, runs)
     return figure
@@ -74,6 +77,10 @@ def _relative(table: pd.DataFrame) -> pd.DataFrame:
         "guarantee": runs.join(guarantees.rename("guarantee"), on=CELL)["guarantee"],
     }
     return runs.assign(**{name: np.sqrt(square / runs["optimum_error"]) for name, square in squares.items()})
+
+
+def _title(mismatch: str, which: str) -> str:
+    return "\n".join(broken(in_words("mismatch", mismatch), TITLE_WIDTH) + broken(which, TITLE_WIDTH))
 
 
 def _panel(axes: Axes, group: pd.DataFrame) -> None:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from ..experiments.settings import PLACES, in_words, split
-from .panels import PANEL_HEIGHT, about_blocks, by_panel, headline, new_figure
+from .panels import PANEL_HEIGHT, about_blocks, broken, by_panel, headline, new_figure, title_height
 from .runs import CELL, NothingToDrawError, conditions, guaranteed_runs, left_out
 from .style import (
     BLUE,
@@ -32,7 +32,7 @@ from .style import (
 SWEEP = "heldout"
 SHOWS = ("damping",)
 COLUMNS = 3
-STRIP_HEIGHT = 1.8
+STRIP_HEIGHT, STRIP_WIDTH = 1.8, 80  # inches; characters above a strip
 CURVE = [column for column in CELL if column != "damping"]  # one layer, measured over many dampings
 PREDICTED = "predicted"
 RULES = {
@@ -75,13 +75,14 @@ def draw(table: pd.DataFrame) -> Figure:
     """
     runs = _relative(table)
     panels, strips = by_panel(runs, SHOWS, matrices=_typical_and_worst(runs)), split(runs, SHOWS)
-    heights = PANEL_HEIGHT * -(-len(panels) // COLUMNS) + 0.4, STRIP_HEIGHT * len(strips)
+    heights = (PANEL_HEIGHT + title_height([title for title, _ in panels])) * -(-len(panels) // COLUMNS) + 0.4, STRIP_HEIGHT * len(strips)
     figure = new_figure(PAGE, sum(heights) + 0.2)
     headline(figure, runs, SHOWS)
     above, below = figure.subfigures(2, 1, height_ratios=heights)
     _panels(above, panels)
     for axes, (which, part) in zip(below.subplots(len(strips), 1, squeeze=False)[:, 0], strips, strict=True):
         _regrets(axes, which, part)
+        axes.set_xlim(_limits(runs))
     return figure
 
 
@@ -150,8 +151,12 @@ def _panel(axes: Axes, title: str, group: pd.DataFrame) -> None:
         axes.plot(chosen["share"], chosen["measured"], **_mark(rule), zorder=5, gid=rule)
     axes.set(xscale="log", yscale="log", title=title)
     plain_log_ticks(axes.yaxis, (1, 1.5, 2, 3, 5, 7))
-    axes.xaxis.set_major_locator(LogLocator(numticks=5))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_xlim()
+    if high > 100 * low:
+        axes.xaxis.set_major_locator(LogLocator(numticks=5))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        plain_log_ticks(axes.xaxis, (1,))
 
 
 def _mark(rule: str, size: float = 6) -> dict[str, object]:
@@ -175,8 +180,14 @@ def _regrets(axes: Axes, which: str, runs: pd.DataFrame) -> None:
     axes.set_ylim(len(strips) - 0.4, -0.6)
     axes.set(xscale="log", xlabel="regret: held-out error over the least of all dampings tried")
     each = "layer and repetition" if runs["seed"].nunique() > 1 else "layer"
-    axes.set_title(f"{which + ': ' if which else ''}one mark for each {each} ({runs.groupby(CURVE).ngroups}), bar: median")
+    axes.set_title("\n".join([*broken(which, STRIP_WIDTH), f"one mark for each {each} ({runs.groupby(CURVE).ngroups}), bar: median"]))
     plain_log_ticks(axes.xaxis, (1, 1.2, 1.5, 2, 3, 5))
+
+
+def _limits(runs: pd.DataFrame) -> tuple[float, float]:
+    """Of the axes of regrets: from 1 to the largest mark, with room for ticks where all are close to 1."""
+    largest = max([1.02, *(regret for rule in RULES for regret in _chosen(runs, rule)["regret"])])
+    return largest**-0.05, largest**1.05
 
 
 def _beside(count: int) -> np.ndarray:

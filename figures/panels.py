@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from textwrap import wrap
 
 import pandas as pd
@@ -14,7 +14,7 @@ from ..experiments.settings import PLACES, settings, split, split_in_words, vary
 from .runs import NothingToDrawError
 from .style import PAGE, place_in
 
-PANEL_HEIGHT = 1.95
+PANEL_HEIGHT, LINE_HEIGHT = 1.95, 0.14  # inches
 MOST_PANELS = 48
 ACROSS, TITLE_WIDTH, LINE_WIDTH = 3, 30, 115  # panels in a row; characters above one of them, and across the page
 
@@ -132,7 +132,12 @@ def titled(name: str, group: pd.DataFrame, which: str = "", width: int = TITLE_W
     for piece in [*name.replace(", ", ",\n").split("\n"), size]:
         longer = f"{lines[-1]} {piece}".strip()
         lines = [*lines[:-1], longer] if len(longer) <= width else [*lines, piece]
-    return "\n".join([line for line in lines if line] + wrap(which, width))
+    return "\n".join([line for line in lines if line] + broken(which, width))
+
+
+def broken(words: str, width: int) -> list[str]:
+    """The words on lines of at most so many characters, no number apart from what it is of."""
+    return wrap(words.replace(" = ", "\u00a0=\u00a0"), width)
 
 
 def shared(rows: pd.DataFrame, shows: Collection[str]) -> str:
@@ -141,7 +146,7 @@ def shared(rows: pd.DataFrame, shows: Collection[str]) -> str:
     """
     said = settings(rows, apart={*shows, *varying(rows, shows)})
     lines = -(-len(said) // LINE_WIDTH)
-    return "\n".join(wrap(said, len(said) // lines + LINE_WIDTH // 6)) if said else ""
+    return "\n".join(broken(said, len(said) // lines + LINE_WIDTH // 6)) if said else ""
 
 
 def headline(figure: Figure, rows: pd.DataFrame, shows: Collection[str]) -> None:
@@ -156,12 +161,20 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def panels_and_legend(count: int) -> tuple[Figure, list[Axes], Axes]:
-    """A page-wide figure with `count` panels, three to a row, and a free cell after the last for the legend."""
+def title_height(titles: Sequence[str]) -> float:
+    """Inches that the longest of these titles needs beyond the two lines for which every panel has room."""
+    return LINE_HEIGHT * max(0, max(title.count("\n") for title in titles) - 1)
+
+
+def panels_and_legend(titles: Sequence[str]) -> tuple[Figure, list[Axes], Axes]:
+    """A page-wide figure with one panel for each title, three to a row, and a free cell after the last for the legend."""
+    count = len(titles)
     rows = -(-(count + 1) // ACROSS)
     columns = -(-(count + 1) // rows)
-    figure = new_figure(PAGE, PANEL_HEIGHT * rows + 0.4)
+    figure = new_figure(PAGE, (PANEL_HEIGHT + title_height(titles)) * rows + 0.4)
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
     for unused in cells[count:]:
         unused.set_axis_off()
+    for axes, title in zip(cells, titles, strict=False):
+        axes.set_title(title)
     return figure, list(cells[:count]), cells[count]

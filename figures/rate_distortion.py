@@ -18,6 +18,14 @@ BEST_BOUND = GAP_IN_BITS + 0.5 * np.log2(3)  # the bound has 1/4 where the predi
 INVERSE = Look("steps ∝ 1/pivot", ORANGE, "P", "-")
 BOUND = {"linestyle": "none", "marker": "|", "markersize": 5, "color": BLACK, "markeredgewidth": 1.2}
 OPEN = {"linestyle": "none", "marker": "o", "markersize": 6, "markerfacecolor": "none", "markeredgecolor": GREY, "markeredgewidth": 0.7}
+UNIFORM = (
+    " Coloured dots: measured with one step for each neuron, one row for each ordering. Open circles: what uniform rounding errors predict "
+    "for them. Black bars: the proven bound on them (claim optq-l2), which no ordering brings below the dotted line (claim order-floor)."
+)
+INVERTED = (
+    " Orange crosses: measured under the same ordering with steps inverse to the pivots, of the same geometric mean. Dotted black line: "
+    "the proven bound on them."
+)
 LIMIT, REACHED = {"color": GREY, "linewidth": 1.4}, {"color": GREY, "linewidth": 1.0, "linestyle": (0, (4, 2))}
 BEST = {"color": BLACK, "linewidth": 0.8, "linestyle": (0, (1, 1.4))}
 
@@ -28,12 +36,10 @@ def caption(table: pd.DataFrame) -> str:
     return (
         f"Damped error in bits above the rate–distortion limit: {conditions(runs, SHOWS)}. So many bits for each weight an ideal code "
         "would save at the same error, for Gaussian weights, fine steps and codes stored at their entropy; the scale is a prediction "
-        f"(claim rate-distortion-floor), no theorem. Grey line at 0: the information-theoretic limit. Dashed line at {GAP_IN_BITS:.3g}: "
-        "the predicted error of a uniform quantizer whose steps are inverse to the pivots, the least that scalar steps of the same "
-        "geometric mean reach. Coloured dots: measured with one step for each neuron, one row for each ordering; orange crosses: "
-        "measured under the same ordering with steps inverse to the pivots, of the same geometric mean. Open circles: what uniform "
-        "rounding errors predict for the dots. Black bars: the proven bound on the dots (claim optq-l2). Dotted black line: the proven "
-        "bound on the crosses, and the line that no ordering brings the bars below (claim order-floor)."
+        "(claim rate-distortion-floor), no theorem. Grey line at 0: the information-theoretic limit. Dashed line at "
+        f"{GAP_IN_BITS:.3g}: the predicted error of a uniform quantizer whose steps are inverse to the pivots, the least that scalar "
+        "steps of the same geometric mean reach." + (UNIFORM if not runs["inverse"].all() else "")
+        + (INVERTED if runs["inverse"].any() else "")
         + left_out(table, runs, "those that the bound covers (OPTQ, nearest rounding, no saturated step) with a positive floor")
         + about_blocks(runs)
     )
@@ -59,7 +65,7 @@ def draw(table: pd.DataFrame) -> Figure:
     axes.set_ylim(len(panels) * (len(looks) + 1) - 0.5, -1)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("bits for each weight above the rate–distortion limit")
-    _legend(figure, looks, shared(runs, SHOWS))
+    _legend(figure, runs, looks)
     return figure
 
 
@@ -91,9 +97,14 @@ def _lines(axes: Axes) -> None:
     axes.axvline(BEST_BOUND, **BEST, zorder=1, gid="bound")
 
 
-def _legend(figure: Figure, looks: dict[str, Look], title: str) -> None:
-    entries = [(f"measured, {look.label}", key(**dots(look))) for look in (*looks.values(), INVERSE)]
-    entries += [("prediction (no theorem)", key(**OPEN)), ("proven bound", key(**BOUND)), ("proven bound, " + INVERSE.label, key(**BEST))]
+def _legend(figure: Figure, runs: pd.DataFrame, looks: dict[str, Look]) -> None:
+    uniform, inverse = not runs["inverse"].all(), runs["inverse"].any()
+    entries = [(f"measured, {look.label}", key(**dots(look))) for look in looks.values()] * bool(uniform)
+    entries += [(f"measured, {INVERSE.label}", key(**dots(INVERSE)))] * bool(inverse)
+    entries += [("prediction (no theorem)", key(**OPEN)), ("proven bound", key(**BOUND))] * bool(uniform)
+    entries += [("proven bound, " + INVERSE.label if inverse else "least bound of any ordering", key(**BEST))]
     entries += [("limit: 0", key(**LIMIT)), (f"scalar quantizers: {GAP_IN_BITS:.3g}", key(**REACHED))]
     labels, handles = zip(*entries, strict=True)
-    figure.legend(handles, labels, title=title, loc="outside upper center", ncols=3, handlelength=1.8, columnspacing=1.4)
+    figure.legend(
+        handles, labels, title=shared(runs, SHOWS), loc="outside upper center", ncols=3, handlelength=1.8, columnspacing=1.4
+    )

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from ..experiments.settings import normal, repetitions, settings, split_in_words
+from ..experiments.settings import mean_over, normal, repetitions, settings, split_in_words
 
 CELL = [  # what tells two runs of one sweep apart
     "calibration", "layer", "mismatch", "algorithm", "form", "rounding", "bits", "steps", "alphabet", "ordering", "damping", "draws",
@@ -116,6 +116,18 @@ def left_out(table: pd.DataFrame, runs: pd.DataFrame, kept: str) -> str:
     rows = rows_of(table, runs["sweep"].iloc[0])
     every = len(once(rows[rows["record"] == "run"]))
     return f" Of the {every:,} runs of the sweep {len(runs):,} are shown: {kept}." if len(runs) < every else ""
+
+
+def measured_in_words(runs: pd.DataFrame) -> str:
+    """What the caption calls a dot: `measured`, and how many repetitions it stands for.
+
+    >>> measured_in_words(pd.DataFrame({"bits": [3, 3, 4], "seed": [0, 1, 0]}))
+    'measured, mean over 1 to 2 repetitions, with bars from the smallest to the largest'
+    >>> measured_in_words(pd.DataFrame({"bits": [3, 4], "seed": [0, 0]}))
+    'measured, one run each'
+    """
+    mean = mean_over(runs)
+    return f"measured, {mean}, with bars from the smallest to the largest" if mean else "measured, one run each"
 
 
 def dots_in_words(runs: pd.DataFrame) -> str:

@@ -23,6 +23,10 @@ UNIT = "sto-optq-linf-rowwise"
 USUAL = 0.05  # the failure probability of the unit, where the study has it
 LOWEST = 0.185  # units; further left every draw exceeds the level
 INTERVAL = f"exact {CONFIDENCE:.0%} interval"
+SURE_SENTENCE = (
+    " Vertical line: the level that nearest rounding never exceeds, whatever the weights (claim optq-linf). Where a curve lies left of it, "
+    "giving up certainty buys a lower level; where a curve lies right of it, the sure level is the lower one."
+)
 DOT = {"marker": "o", "markersize": 2.4}
 
 
@@ -31,13 +35,12 @@ def caption(table: pd.DataFrame) -> str:
     rows = _in_units(table)
     return (
         "Probability that the largest output error ‖X(w−q)‖_∞ of stochastic OPTQ, for one neuron, exceeds a level: "
-        f"{conditions(rows, SHOWS)}. Black curves: proven bounds (claims sto-optq-linf-rowwise, sto-optq-linf-sharp and, the paper's, "
-        "sto-optq-linf); each joins the levels that are exceeded with probability at most p. Vertical line: the level that nearest "
-        "rounding never exceeds, whatever the weights (claim optq-linf). Where a curve lies left of it, giving up certainty buys a "
-        "lower level; where a curve lies right of it, the sure level is the lower one. Coloured dots: share of independent draws above "
-        f"the level; bars: {INTERVAL}s (Clopper–Pearson); open triangles: no draw came above the level, the triangle stands at the upper "
-        f"end of the interval. Levels are in units of the row-wise level at p = {_unit(rows):g} of the same calibration matrix; those "
-        f"below {LOWEST:g} are not shown."
+        f"{conditions(rows, SHOWS)}. Black curves: proven bounds ({', '.join(f'claim {name}' for name in _bounds(rows))}); each joins the "
+        "levels that are exceeded with probability at most p."
+        + (SURE_SENTENCE if rows["deterministic_level"].notna().any() else "")
+        + f" Coloured dots: share of independent draws above the level; bars: {INTERVAL}s (Clopper–Pearson); open triangles: no draw came "
+        "above the level, the triangle stands at the upper end of the interval. Levels are in units of the row-wise level at "
+        f"p = {_unit(rows):g} of the same calibration matrix; those below {LOWEST:g} are not shown."
         + left_out(table, rows[[*CELL, "sweep"]].drop_duplicates(), f"those with a row-wise level at p = {_unit(rows):g}")
         + about_blocks(rows)
     )
@@ -52,10 +55,10 @@ def draw(table: pd.DataFrame) -> Figure:
     """
     rows = _in_units(table)
     panels = by_panel(rows, SHOWS)
-    figure, all_axes, corner = panels_and_legend(len(panels))
+    figure, all_axes, corner = panels_and_legend([title for title, _ in panels])
     headline(figure, rows, SHOWS)
-    for axes, (title, group) in zip(all_axes, panels, strict=True):
-        _panel(axes, title, group)
+    for axes, (_, group) in zip(all_axes, panels, strict=True):
+        _panel(axes, group)
         axes.set(ylim=(0.4 / rows["draws"].max(), 4), xlim=(LOWEST, None))
     figure.supxlabel(f"level, in units of the row-wise level at $p={_unit(rows):g}$", fontsize=8)
     figure.supylabel("probability that\n" r"$\|X(w-q)\|_\infty$ exceeds the level", fontsize=8, multialignment="center")
@@ -82,7 +85,12 @@ def _unit(rows: pd.DataFrame) -> float:
     return rows["unit_probability"].iloc[0]
 
 
-def _panel(axes: Axes, title: str, group: pd.DataFrame) -> None:
+def _bounds(rows: pd.DataFrame) -> dict[str, tuple]:
+    """Those of BOUNDS that were checked."""
+    return {claim: look for claim, look in BOUNDS.items() if (rows["claim"] == claim).any()}
+
+
+def _panel(axes: Axes, group: pd.DataFrame) -> None:
     looks = looks_in(group["kind"])
     for _, cell in group.sort_values("relative").groupby(CELL):
         for claim, (_, line) in BOUNDS.items():
@@ -91,7 +99,7 @@ def _panel(axes: Axes, title: str, group: pd.DataFrame) -> None:
         for level in (cell["deterministic_level"] / cell["unit"]).dropna().unique():
             axes.axvline(level, **SURE, zorder=2, gid="sure")
         _counted(axes, cell, looks[cell["kind"].iloc[0]])
-    axes.set(xscale="log", yscale="log", title=title)
+    axes.set(xscale="log", yscale="log")
     plain_log_ticks(axes.xaxis, (1, 3))
 
 
@@ -107,8 +115,8 @@ def _open(look: Look) -> dict[str, object]:
 
 
 def _legend(corner: Axes, rows: pd.DataFrame) -> None:
-    entries = [(label, key(linestyle=line)) for label, line in BOUNDS.values()]
-    entries.append(("sure level of nearest rounding\n(ours)", key(**SURE)))
+    entries = [(label, key(linestyle=line)) for label, line in _bounds(rows).values()]
+    entries += [("sure level of nearest rounding\n(ours)", key(**SURE))] * bool(rows["deterministic_level"].notna().any())
     for look in looks_in(rows["kind"]).values():
         entries += [(f"measured, {look.label};\nbar: {INTERVAL}", key(**dots(look) | DOT)),
                     ("no draw above the level:\nupper end of the interval", key(**_open(look)))]  # fmt: skip

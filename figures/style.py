@@ -190,6 +190,16 @@ def bars_and_dots(axes: Axes, runs: pd.DataFrame, groups: pd.Index, looks: dict[
     axes.tick_params(axis="x", length=0)
 
 
+def beside(x: np.ndarray, place: int, count: int, most: float) -> np.ndarray:
+    """Points of a logarithmic axis moved sideways for the place-th of `count` series, so that no series hides another.
+
+    Neighbours come to stand at most `most` decades apart, and all within a part of the way to the next point of the axis.
+    """
+    gaps = np.diff(np.log10(x))
+    step = min(most, 0.6 * gaps.min() / count) if gaps.size else most
+    return x * 10 ** (step * (place - (count - 1) / 2 if count > 1 else 0.5))
+
+
 def ends(sizes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """The lower and the upper ends of bars: the columns `min` and `max`."""
     return sizes["min"].to_numpy(), sizes["max"].to_numpy()
