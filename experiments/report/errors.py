@@ -62,9 +62,12 @@ def _verdict(rows: pd.DataFrame) -> str:
         found = "; ".join(f"{code(row.claim)} in {plain(', '.join([row.sweep, row.calibration, row.ordering, row.damping]))}"
                           for row in violated.itertuples())
         return f"**A statement is violated** ({found})"
-    partly = int(theorems["partly"].sum())
-    some = f", {partly:,} of them for a part of the neurons" if partly else ""
-    return f"**The bounds hold**, with 0 violations in {count(len(theorems), 'verdict')} on theorems{some}"
+    holds, undecided = (theorems["outcome"] == outcome.value for outcome in (Outcome.HOLDS, Outcome.UNDECIDED))
+    partly = holds & theorems["partly"]
+    said = [f"{int(which.sum()):,} {words}" for which, words in ((undecided, "undecided"), (partly, "for a part of the neurons"))
+            if which.any()]
+    first = "The bounds hold" if holds.any() else "Nothing is decided"
+    return f"**{first}** ({count(len(theorems), 'verdict')} on theorems, {', '.join(['0 violations', *said])})"
 
 
 def _table(part: pd.DataFrame) -> str:

@@ -42,8 +42,10 @@ def _against_optimum(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _family(made: pd.DataFrame) -> str:
     """The matrices by name, those that differ in their sizes alone as one: `ar1-small-N`."""
-    names = {re.sub(rf"(?<=\D){int(row.features)}$", "N", row.calibration) for row in made[["calibration", "features"]].itertuples()}
-    return enumerated([code(name) for name in sorted(names)])
+    members: dict[str, set[str]] = {}
+    for row in made[["calibration", "features"]].drop_duplicates().itertuples():
+        members.setdefault(re.sub(rf"(?<=\D){int(row.features)}$", "N", row.calibration), set()).add(row.calibration)
+    return enumerated([code(family if len(of) > 1 else min(of)) for family, of in sorted(members.items())])
 
 
 def _closest(made: pd.DataFrame) -> str:

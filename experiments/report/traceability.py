@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from importlib import resources
+
 import pandas as pd
 
 from ..cells.construction import SWEEP as CONSTRUCTIONS
@@ -30,14 +33,22 @@ SOFTWARE = """@software{{provable_ptq,
 MADE_BY = {"paper": "`make reproduce`", "quick": "`make quick`"}
 
 
-def command(study: str) -> str:
+def command(made: dict) -> str:
     """What makes the report of a study."""
-    return MADE_BY.get(study, "`provable-ptq report`")
+    return MADE_BY[made["study"]] if _shipped(made) else "`provable-ptq report`"
+
+
+def _shipped(made: dict) -> bool:
+    """Whether a table is that of a shipped study, and not of one's own that has its name."""
+    if made["study"] not in MADE_BY:
+        return False
+    file = resources.files("provable_ptq.experiments.studies") / f"{made['study']}.toml"
+    return hashlib.sha256(file.read_bytes()).hexdigest() == made["study_sha256"]
 
 
 def traceability(rows: pd.DataFrame, made: dict, pictures: list[Picture], table: str) -> str:
     """The section: one line per sweep, with the figures that are drawn from it."""
-    shipped = made["study"] in MADE_BY
+    shipped = _shipped(made)
     study = f"`experiments/studies/{made['study']}.toml`" if shipped else f"the study {code(made['study'])}"
     drawn: dict[str, list[str]] = {}
     for picture in pictures:
@@ -71,7 +82,7 @@ def provenance(made: dict) -> str:
     lines = [[name, f"`{digest}`"] for name, digest in digests.items()]
     return f"""## How this was made
 
-By {command(made["study"])}. The same study gives the same bytes on one machine, whatever the number of workers and however often it was
+By {command(made)}. The same study gives the same bytes on one machine, whatever the number of workers and however often it was
 interrupted; across machines the printed digits agree up to differences in the linear algebra library.{_kernels(made)}
 
 {details("Versions, and SHA-256 of code, study and inputs", paragraphs(f"{versions}.", _digests(lines)))}"""
