@@ -64,7 +64,10 @@ SWEEPS = [
 ]  # fmt: skip
 NOT_RUN = ["2-bit", "3-bit", "4-bit", "mean diagonal of live", "decreasing norm", "min-pivot", "natural order", "Digits", "MiniLM", "block",
            "0.05", "0.95", "noise of 20"]  # fmt: skip
-RUN = ["seed", "calibration", "layer", "mismatch", "algorithm", "form", "rounding", "bits", "steps", "alphabet", "ordering", "damping", "draws"]
+RUN = [
+    "seed", "calibration", "layer", "mismatch", "algorithm", "form", "rounding", "bits", "steps", "alphabet", "ordering", "damping",
+    "draws",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +144,7 @@ def mismatch(table):
 
 
 def optimum(table):
-    rows = runs_of(table, "optimum", "mismatch != 'none' or algorithm == 'optq'")
+    rows = runs_of(table, "optimum", "optimum_decided == 1", "algorithm == 'optq' or (algorithm == 'qronos' and mismatch != 'none')")
     matched = rows["mismatch"] == "none"
     sides = {side: (matching.where(matched, deployed) / rows["optimum_error"]) ** 0.5
              for side, matching, deployed in (("measured", rows["damped_error"], rows["deployed_bounded"]),

@@ -21,7 +21,8 @@ def rows_of_run(features, mismatch, algorithm, form, seed):
     deployed = None if mismatch == "none" else X + 0.2 * rng.standard_normal(X.shape)
     problem = Problem(X, W, Grid(step=0.6), algorithm=algorithm, form=form, damping=0.1, X_quantized=deployed)
     axes = dict.fromkeys(CELL, "") | {"sweep": "optimum", "calibration": f"ar1-small-{features}", "mismatch": mismatch,
-                                      "algorithm": algorithm, "form": form, "seed": seed, "features": features, "rounding": "nearest"}  # fmt: skip
+                                      "algorithm": algorithm, "form": form, "seed": seed, "features": features,
+                                      "rounding": "nearest"}  # fmt: skip
     facts = {"record": "run", "claim": "", "saturated_share": 0.0, "optimum_decided": 1.0} | sides(problem, mismatch)
     rows = [axes | facts]
     if algorithm == "optq" and mismatch == "none":

@@ -90,7 +90,7 @@ def test_one_setting_is_shown_and_the_figure_says_which(axis):
 
 
 def said(rows):
-    return transformer_layers.draw(rows).legends[0].get_title().get_text().replace("\n", " ")
+    return transformer_layers.draw(rows).legends[0].get_title().get_text().replace("\n", " ").replace("\u00a0", " ")
 
 
 def test_runs_that_no_bound_covers_are_left_out():
