@@ -18,6 +18,8 @@ UNUSUAL = {
 ABOUT = {"draws": ["tail"], "failure_probability": ["tail"], "steps": ["damping", "layers", "optimum", "rate-distortion"],
          "alphabet": ["bits", "finite-alphabet", "layers", "optimum"]}  # sweeps that a setting matters to, where it is not all
 
+OWN_ROWS = re.compile(r"\([^)]*(sweep|steps)[^)]*\)")  # in a clause that says itself which rows it is about
+
 
 def report(rows):
     return render_report(rows, MADE, [], "figures", "t.parquet")
@@ -36,7 +38,7 @@ def blocks(text):
             found[-1] += f"\n{block}"
         elif block.startswith("- "):
             head, _, clauses = block.partition(": ")
-            found += [f"{head}: {clause}" for clause in clauses.split("; ")]
+            found += [clause if OWN_ROWS.search(clause) else f"{head}: {clause}" for clause in clauses.split("; ")]
         elif not re.match(r"</?details|<summary", block):
             found.append(block)
     return found
