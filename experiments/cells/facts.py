@@ -26,8 +26,8 @@ FACTS = (
     "absolute_damping", "mean_diagonal", "condition", "pivot_square_sum", "order_floor", "rate_floor", "step_square_sum", "signal",
     "reconstruction", "ridge", "damped_error", "damped_bound", "damped_predicted", "zeroed_share", "rtn_reconstruction",
     "rtn_damped_error", "saturated_share", "unsaturated_neurons", "largest_code", "largest_weight_code", "sufficient_code", "likely_code",
-    "likely_probability", "heldout_signal", "heldout_error", "heldout_predicted", "heldout_rtn_error", "original_signal", "mismatch_error", "deployed_error",
-    "deployed_damped_error", "deployed_bounded", "deployed_bound", "optimum_error", "optimum_decided",
+    "likely_probability", "heldout_signal", "heldout_error", "heldout_predicted", "heldout_rtn_error", "original_signal",
+    "mismatch_error", "deployed_error", "deployed_damped_error", "deployed_bounded", "deployed_bound", "optimum_error", "optimum_decided",
 )  # fmt: skip
 DEPLOYED_CLAIM = {"optq": "optq-mismatch", "qronos": "qronos-l2", "gpfq": "gpfq-mismatch"}
 VARIANCES = {"nearest": 12, "stochastic": 6}  # a uniform error on a step, and the mean of a stochastic one, are step^2 over these
