@@ -88,7 +88,9 @@ def written(value):
 
 def runs_of(table, sweep, *conditions, record="run"):
     """The runs of a sweep, each once, GPFQ's and OPTQ's without a form."""
-    rows = table[(table["sweep"] == sweep) & (table["record"] == record)].query(" and ".join(f"({one})" for one in conditions) or "index == index")
+    asked = " and ".join(f"({condition})" for condition in conditions)
+    rows = table[(table["sweep"] == sweep) & (table["record"] == record)]
+    rows = rows.query(asked) if asked else rows
     return rows.assign(form=rows["form"].where(rows["algorithm"] == "qronos", "")).drop_duplicates(RUN)
 
 
