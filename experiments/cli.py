@@ -142,7 +142,7 @@ def report(study: StudyName, output: Output = Path("out"), sweep: OfSweep = None
 
     name = _named(study, sweep).name
     table, pictures = _written(output, name, study, sweep), _figures(output / name)
-    typer.echo(write_report(table, pictures, output / name / "paper_results.md", _drawn(pictures)))
+    typer.echo(write_report(table, pictures, output / name / "paper_results.md", _drawn(table, pictures)))
     raise typer.Exit(max(_failures(_failed_rows(table)), _violations(table)))
 
 
@@ -318,12 +318,12 @@ def _figures(output: Path) -> Path:
     return output / "figures"
 
 
-def _drawn(folder: Path) -> list:
-    """The figures that stand in a folder, as the report shows them."""
-    from ..figures.render import FIGURES
+def _drawn(table: Path, folder: Path) -> list:
+    """The figures of a table that stand in a folder, as the report shows them."""
+    from ..figures.render import FIGURES, captions
     from .report import Picture
 
-    return [Picture(name, entry.caption, entry.sweep) for name, entry in FIGURES.items() if (folder / f"{name}.png").is_file()]
+    return [Picture(name, caption, FIGURES[name].sweep) for name, caption in captions(table, folder).items()]
 
 
 def _finite(number: float) -> float | str:

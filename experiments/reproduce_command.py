@@ -69,7 +69,7 @@ def reproduce_study(
     shipped = read_table(to.shipped) if to.shipped and to.shipped.is_file() else None
     done = run_study(read_study("quick" if quick else "paper"), to.table, workers, store=to.store)
     drawn = render(to.table, to.pictures, sys.stderr.isatty())
-    written = write_report(to.table, to.pictures, to.report, _drawn(to.pictures))
+    written = write_report(to.table, to.pictures, to.report, _drawn(to.table, to.pictures))
     _tell(done, f"in {to.table}, {len(drawn.paths)} files in {to.pictures}, report in {written}")
     status = _failures(done.failures) or _violations(to.table)
     if shipped:

@@ -25,6 +25,7 @@ from ..bounds.claim import claims_file, load_claims
 from ..bounds.problem import ALGORITHMS
 from .calibration.load import MISMATCHES, check_mismatch, check_parameters, layer_names, preparations, resolve_files, shape
 from .cells import StudyCell
+from .cells.construction import ConstructionCell, constructions
 from .cells.growth import GrowthCell
 from .cells.permutations import MOST_FEATURES, PermutationsCell
 from .cells.replay import ReplayCell, shipped_attacks
@@ -188,7 +189,8 @@ class _Reader:
 
     def study(self, content: dict, sha256: str) -> Study:
         for key in content:
-            self.known("key", key, ("name", "title", "seed", "claims", "tightness", "growth", "permutations", "calibration", "sweep"))
+            self.known("key", key, ("name", "title", "seed", "claims", "tightness", "constructions", "growth", "permutations",
+                                    "calibration", "sweep"))
         checks = (("name", _is_file_name, NAME), ("title", _is(str), "a title"),
                   ("seed", _is(int), "an integer"))
         for key, test, accepted in checks:
@@ -209,7 +211,8 @@ class _Reader:
             if times > 1:
                 given = (cell.calibration, cell.damping, cell.ordering)
                 raise self.refuse(f"sweep {cell.sweep}", given, "a cell that no other sweep of this name has")
-        cells += [*self.growth_cells(content), *self.permutations_cells(content, tables), *self.replay_cells(content)]
+        cells += [*self.growth_cells(content), *self.permutations_cells(content, tables), *self.replay_cells(content),
+                  *self.construction_cells(content)]
         return Study(content["name"], content["title"], content["seed"], tuple(cells), files, sha256, tuple(self.awaited))
 
     def calibrations(self, tables: object) -> dict[str, dict]:
@@ -278,10 +281,20 @@ class _Reader:
 
     def replay_cells(self, content: dict) -> list[ReplayCell]:
         """One cell per shipped attack, where `tightness = true`."""
-        wanted = content.get("tightness", False)
-        if not isinstance(wanted, bool):
-            raise self.refuse("tightness", wanted, "true or false")
+        wanted = self.asked(content, "tightness")
         return [ReplayCell(content["name"], claim_id, size) for claim_id, size in shipped_attacks()] if wanted else []
+
+    def construction_cells(self, content: dict) -> list[ConstructionCell]:
+        """One cell per claim about a construction of its own, where `constructions = true`."""
+        wanted = self.asked(content, "constructions")
+        return [ConstructionCell(content["name"], content["seed"], claim_id) for claim_id in constructions()] if wanted else []
+
+    def asked(self, content: dict, key: str) -> bool:
+        """A key of the study that is true or false, and false where it is left out."""
+        wanted = content.get(key, False)
+        if not isinstance(wanted, bool):
+            raise self.refuse(key, wanted, "true or false")
+        return wanted
 
     def claims_files(self, given: object) -> tuple[str, ...]:
         if not isinstance(given, list) or not all(isinstance(file, str) for file in given):

@@ -11,36 +11,27 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.ticker import PercentFormatter
 
-from .style import (
-    GREY,
-    PAGE,
-    PANEL_HEIGHT,
-    SKY,
-    Look,
-    NothingToDrawError,
-    by_calibration,
-    dots,
-    draw_bound,
-    draw_measured,
-    key,
-    kinds,
-    looks_in,
-    new_figure,
-    relative_to_floor,
-    rows_of,
-    styled,
-)
+from .panels import PANEL_HEIGHT, by_panel, new_figure, shared, title_height
+from .runs import NothingToDrawError, conditions, kinds, relative_to_floor, rows_of
+from .style import GREY, PAGE, SKY, Look, dots, draw_bound, draw_measured, key, looks_in, styled
 
 SWEEP = "permutations"
+SHOWS = ("ordering",)
 EVERY = Look("every ordering", SKY, ".", "-")
 SPECK = {"markersize": 1.8, "alpha": 0.6}
-CAPTION = (
-    "All orderings of the features of a small matrix. Black curve: the proven bound of OPTQ (claim optq-l2) under every ordering, from the "
-    "smallest to the largest; light dots: the damped error measured under the same ordering. Both are relative to the floor below which no "
-    "ordering brings the bound (claim order-floor), the grey line at 1; the measured error may lie below it. The named orderings are "
-    "marked on the curve (open) and among the measurements (filled), at the share of orderings whose bound is smaller than theirs: at the "
-    "left end an ordering is the best of all. Decreasing norm is a heuristic: compare its place with natural order's, matrix by matrix."
-)
+
+
+def caption(table: pd.DataFrame) -> str:
+    """What stands below the figure, first what is shown, then how to read it."""
+    rows = _of_all_orderings(table)
+    return (
+        f"All orderings of the features of a small matrix, their proven bound and damped error: {conditions(rows, SHOWS)}. Black curve: "
+        "the bound (claim optq-l2) under every ordering, from the smallest to the largest; light dots: the damped error measured under "
+        "the same ordering. Both are norms relative to the floor below which no ordering brings the bound (claim order-floor), the grey "
+        "line at 1; the measured error may lie below it. The named orderings are marked on the curve (open) and among the measurements "
+        "(filled), at the share of orderings whose bound is smaller than theirs: at the left end an ordering is the best of all. "
+        "Decreasing norm is a heuristic: compare its place with natural order's, matrix by matrix."
+    )
 
 
 @styled
@@ -50,12 +41,11 @@ def draw(table: pd.DataFrame) -> Figure:
     Raises:
         NothingToDrawError: the table holds no matrix of it with all orderings and a positive floor.
     """
-    rows = _of_all_orderings(relative_to_floor(rows_of(table, SWEEP)))
-    rows = rows.assign(kind=kinds(rows["ordering"]))
-    panels, looks = by_calibration(rows), looks_in(rows.loc[rows["record"] == "run", "kind"])
+    rows = _of_all_orderings(table)
+    panels, looks = by_panel(rows, SHOWS), looks_in(rows.loc[rows["record"] == "run", "kind"])
     columns = min(3, len(panels))
     lines = -(-len(panels) // columns)
-    figure = new_figure(PAGE, 0.7 + PANEL_HEIGHT * lines)
+    figure = new_figure(PAGE, 0.9 + (PANEL_HEIGHT + title_height([title for title, _ in panels])) * lines)
     cells = figure.subplots(lines, columns, squeeze=False).ravel()
     for unused in cells[len(panels) :]:
         unused.set_axis_off()
@@ -63,16 +53,17 @@ def draw(table: pd.DataFrame) -> Figure:
         _panel(axes, title, group, looks)
     figure.supxlabel("share of orderings with a smaller bound", fontsize=8)
     figure.supylabel("damped error, relative to the order floor", fontsize=8)
-    _legend(figure, looks)
+    _legend(figure, looks, shared(rows, SHOWS))
     return figure
 
 
-def _of_all_orderings(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the matrices that were run under every ordering, not under named ones only."""
+def _of_all_orderings(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the matrices that were run under every ordering, not under named ones only, relative to a positive floor."""
+    rows = relative_to_floor(rows_of(table, SWEEP))
     every = (rows["record"] == "permutation").groupby([rows["calibration"], rows["layer"]]).transform("any")
     if not every.any():
         raise NothingToDrawError(f"no matrix of the sweep {SWEEP!r} was run under all orderings")
-    return rows[every]
+    return rows[every].assign(kind=kinds(rows.loc[every, "ordering"]))
 
 
 def _panel(axes: Axes, title: str, group: pd.DataFrame, looks: dict[str, Look]) -> None:
@@ -98,11 +89,11 @@ def _filled(look: Look) -> dict[str, object]:
     return dots(look) | {"markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 5, "clip_on": False}
 
 
-def _legend(figure: Figure, looks: dict[str, Look]) -> None:
+def _legend(figure: Figure, looks: dict[str, Look], title: str) -> None:
     """The curve, the dots and the floor in one line, the named orderings in the next; a legend is filled column by column."""
     general = [("proven bound", key()), ("measured, one run each", key(**dots(EVERY))), ("order floor", key(color=GREY, linewidth=0.8))]
     named = [(look.label, (key(**_open(look)), key(**_filled(look)))) for look in looks.values()]
     pairs = zip_longest(general, named, fillvalue=("", key(linestyle="none")))
     labels, handles = zip(*chain.from_iterable(pairs), strict=True)
     columns = max(len(general), len(named))
-    figure.legend(handles, labels, ncols=columns, handler_map={tuple: HandlerTuple(None, 0.6)}, loc="outside upper center")
+    figure.legend(handles, labels, ncols=columns, handler_map={tuple: HandlerTuple(None, 0.6)}, title=title, loc="outside upper center")

@@ -8,37 +8,37 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .style import (
-    GREY,
-    ROUNDINGS,
-    Look,
-    NothingToDrawError,
-    by_calibration,
-    dots,
-    draw_bound,
-    draw_measured,
-    key,
-    looks_among,
-    panels_and_legend,
-    rows_of,
-    styled,
-)
+from .panels import about_blocks, by_panel, headline, panels_and_legend
+from .runs import NothingToDrawError, conditions, left_out, likelihood, once, rows_of, with_share
+from .style import DAMPING, GREY, ROUNDINGS, Look, beside, dots, draw_bound, draw_measured, key, looks_among, styled
 
 SWEEP = "bits"
-RULE = "mean-diagonal:"
+SHOWS = ("damping", "rounding")
 SIDESTEP = 0.2  # decades between the dots of the two roundings, which would else hide one another
 SUFFICES = {"nearest": "sufficient_code", "stochastic": "likely_code"}
-PROVEN = {"nearest": "sufficient, proven:\nnearest rounding", "stochastic": "sufficient with probability\n$1-p$: stochastic rounding"}
+SUFFICIENT = {"nearest": "sufficient, proven:\nnearest rounding", "stochastic": "sufficient with probability\n{}: stochastic rounding"}
 RTN = {"color": GREY, "linestyle": (0, (1, 1)), "linewidth": 1.2}
-CAPTION = (
-    "Bits that the largest code of a layer needs, against the damping λ. The largest code c needs the symmetric alphabet "
-    "−2^(b−1) … 2^(b−1)−1 with b = 1 + log2(1 + c); a whole number of bits is the next tick above. λ is a share of the mean diagonal of "
-    "XᵀX. Solid black line: proven to suffice "
-    "for nearest rounding, whatever happens (claim optq-alphabet). Dashed black line: suffices for stochastic rounding, for each neuron "
-    "with probability 1−p (claim sto-optq-alphabet), p = 0.05 unless the study sets another. Coloured dots: bits used by OPTQ on the "
-    "infinite alphabet, largest over all neurons and runs, moved a little sideways so that both are seen. Grey dotted line: what "
-    "round-to-nearest uses, the number of bits that the steps were made for."
-)
+
+
+def caption(table: pd.DataFrame) -> str:
+    """What stands below the figure, first what is shown, then how to read it."""
+    runs = _runs(table)
+    sentences = {
+        "nearest": " Solid black line: proven to suffice for nearest rounding, whatever happens (claim optq-alphabet).",
+        "stochastic": " Dashed black line: suffices for stochastic rounding, for each neuron with probability "
+                      f"{likelihood(runs, 'likely_probability')} (claim sto-optq-alphabet).",
+    }  # fmt: skip
+    return (
+        f"Bits that the largest code of a layer needs, against the damping λ: {conditions(runs, SHOWS)}. The largest code c needs the "
+        "symmetric alphabet −2^(b−1) … 2^(b−1)−1 with b = 1 + log2(1 + c); a whole number of bits is the next tick above. λ is given as "
+        "a multiple of the mean diagonal of XᵀX, live features only."
+        + "".join(sentence for rounding, sentence in sentences.items() if (runs["rounding"] == rounding).any())
+        + " Coloured dots: bits used by OPTQ on the infinite alphabet, largest over all neurons and repetitions, moved a little sideways "
+        "so that both are seen. Grey dotted line: what round-to-nearest uses; with one step per neuron that is the number of bits which "
+        "the steps were made for."
+        + left_out(table, runs, "those of OPTQ on the infinite alphabet with λ > 0")
+        + about_blocks(runs)
+    )
 
 
 @styled
@@ -46,28 +46,30 @@ def draw(table: pd.DataFrame) -> Figure:
     """Draw the sweep `bits` of a results table.
 
     Raises:
-        NothingToDrawError: the table holds no run of it with a damping relative to the mean diagonal.
+        NothingToDrawError: the table holds no damped run of OPTQ on an infinite alphabet in it.
     """
     runs = _runs(table)
     looks = looks_among(ROUNDINGS, runs["rounding"])
-    panels = by_calibration(runs)
-    figure, all_axes, corner = panels_and_legend(len(panels))
-    for axes, (title, group) in zip(all_axes, panels, strict=True):
+    panels = by_panel(runs, SHOWS)
+    figure, all_axes, corner = panels_and_legend([title for title, _ in panels])
+    headline(figure, runs, SHOWS)
+    for axes, (_, group) in zip(all_axes, panels, strict=True):
         _panel(axes, group, looks)
-        axes.set(title=title, ylim=_whole_bits(runs))
-    figure.supxlabel(r"damping $\lambda$ relative to the mean diagonal of $X^\top X$", fontsize=8)
+        axes.set(ylim=_whole_bits(runs))
+    figure.supxlabel(DAMPING, fontsize=8)
     figure.supylabel(r"bits, $1+\log_2(1+\mathrm{largest\ code})$", fontsize=8)
-    _legend(corner, looks)
+    _legend(corner, looks, likelihood(runs, "likely_probability"))
     return figure
 
 
 def _runs(table: pd.DataFrame) -> pd.DataFrame:
-    """The runs on infinite alphabets whose damping is a share of the mean diagonal, their matrices not refused."""
+    """The damped runs of OPTQ on infinite alphabets, their matrices not refused."""
     rows = rows_of(table, SWEEP)
-    runs = rows[(rows["record"] == "run") & (rows["alphabet"] == "infinite") & rows["damping"].str.startswith(RULE) & (rows["signal"] > 0)]
+    free = (rows["record"] == "run") & (rows["algorithm"] == "optq") & (rows["alphabet"] == "infinite")
+    runs = rows[free & (rows["signal"] > 0)]
     if runs.empty:
-        raise NothingToDrawError(f"no run of the sweep {SWEEP!r} has an infinite alphabet and a damping {RULE}…")
-    return runs.assign(share=runs["damping"].str.removeprefix(RULE).astype(float))
+        raise NothingToDrawError(f"no run of the sweep {SWEEP!r} is one of OPTQ on an infinite alphabet")
+    return once(with_share(runs))
 
 
 def _bits(codes: pd.Series) -> np.ndarray:
@@ -83,18 +85,18 @@ def _whole_bits(runs: pd.DataFrame) -> tuple[float, float]:
 def _panel(axes: Axes, group: pd.DataFrame, looks: dict[str, Look]) -> None:
     axes.axhline(_bits(group["largest_weight_code"]).max(), **RTN, zorder=1, gid="round-to-nearest")
     for place, (rounding, look) in enumerate(looks.items()):
-        largest = group[group["rounding"] == rounding].groupby("share")[["largest_code", SUFFICES[rounding]]].max()
-        x = largest.index.to_numpy()
-        beside = x * 10 ** (SIDESTEP * (place - (len(looks) - 1) / 2))
+        runs = group[group["rounding"] == rounding].groupby("damping")
+        largest = runs[["largest_code", SUFFICES[rounding]]].max().assign(share=runs["share"].mean()).sort_values("share")
+        x = largest["share"].to_numpy()
         draw_bound(axes, x, _bits(largest[SUFFICES[rounding]]), look.line)
-        draw_measured(axes, beside, _bits(largest["largest_code"]), look)
+        draw_measured(axes, beside(x, place, len(looks), SIDESTEP), _bits(largest["largest_code"]), look)
     axes.set(xscale="log")
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.yaxis.grid(True, color=GREY, alpha=0.35, linewidth=0.4)
 
 
-def _legend(corner: Axes, looks: dict[str, Look]) -> None:
-    entries = [(PROVEN[name], key(linestyle=look.line)) for name, look in looks.items()]
+def _legend(corner: Axes, looks: dict[str, Look], likely: str) -> None:
+    entries = [(SUFFICIENT[name].format(likely), key(linestyle=look.line)) for name, look in looks.items()]
     entries += [(f"used, {look.label}", key(**dots(look))) for look in looks.values()]
     entries += [("used, round-to-nearest", key(**RTN))]
     labels, handles = zip(*entries, strict=True)

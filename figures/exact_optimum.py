@@ -7,36 +7,38 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .style import (
-    BLACK,
-    CELL,
-    GREY,
-    METHODS,
-    NothingToDrawError,
-    bars_and_dots,
-    dots,
-    dots_in_words,
-    key,
-    looks_among,
-    methods,
-    panels_and_legend,
-    plain_log_ticks,
-    rows_of,
-    styled,
-)
+from ..experiments.settings import in_words, ordered, split
+from .panels import TITLE_WIDTH, about_blocks, broken, calibration_name, headline, panels_and_legend
+from .runs import CELL, NothingToDrawError, conditions, dots_in_words, left_out, measured_in_words, once, rows_of
+from .style import BLACK, GREY, METHODS, bars_and_dots, dots, key, looks_among, methods, plain_log_ticks, styled
 
 SWEEP = "optimum"
-MATCHED = "none"
+SHOWS = ("mismatch", "algorithm", "form")
+ALGORITHMS, MATCHED = ("optq", "qronos"), "none"
 TICKS = (1, 1.2, 1.5, 2, 3, 5)
 GUARANTEE, GUARANTEE_BAR = "optq-near-optimal", {"color": BLACK, "linestyle": (0, (1, 1)), "linewidth": 1.2}
-OPTIMUM = {"color": GREY, "linewidth": 1.0}
-CAPTION = (
-    "Damped error relative to the exact optimum, the least that any grid points reach (a closest vector problem, solved exactly): the "
-    "grey line at 1. Coloured dots: measured, mean over runs with their own X and W; coloured bars: smallest to largest run. Black bars: "
-    "proven bounds, mean over the same runs. Matched inputs: the error ‖X̂(W−Q)‖ of OPTQ, which Qronos equals there, its bound (claim "
-    "optq-l2), and, dotted, its classical guarantee relative to the optimum (claim optq-near-optimal). Mismatched inputs: the error of "
-    "the deployed layer, ‖X̂W−X̃̂Q‖, and the bound of each algorithm (claims optq-mismatch and qronos-l2)."
+MATCHED_SENTENCE = " Matched inputs: the error ‖X̂(W−Q)‖ of OPTQ, which Qronos equals there, and its bound (claim optq-l2)."
+GUARANTEE_SENTENCE = f" Dotted: the classical guarantee of OPTQ relative to the optimum (claim {GUARANTEE})."
+MISMATCHED_SENTENCE = (
+    " Mismatched inputs: the error of the deployed layer, ‖X̂W−X̃̂Q‖, and the bound of each algorithm (claims optq-mismatch and qronos-l2)."
 )
+OPTIMUM = {"color": GREY, "linewidth": 1.0}
+
+
+def caption(table: pd.DataFrame) -> str:
+    """What stands below the figure, first what is shown, then how to read it."""
+    runs = _relative(table)
+    matched = runs["mismatch"] == MATCHED
+    return (
+        f"Damped error, a norm, relative to the exact optimum, the least that any grid points reach: {conditions(runs, SHOWS)}. The "
+        "optimum, the grey line at 1, is that of a closest vector problem, solved exactly. Coloured dots: "
+        f"{measured_in_words(runs)}. Black bars, each straight above its own dot: the proven bounds, likewise."
+        + (MATCHED_SENTENCE if matched.any() else "")
+        + (GUARANTEE_SENTENCE if runs["guarantee"].notna().any() else "")
+        + (MISMATCHED_SENTENCE if not matched.all() else "")
+        + left_out(table, runs, "those of OPTQ and Qronos with nearest rounding and a decided optimum, on matched inputs OPTQ's alone")
+        + about_blocks(runs)
+    )
 
 
 @styled
@@ -47,11 +49,12 @@ def draw(table: pd.DataFrame) -> Figure:
         NothingToDrawError: the table holds no run of it with the exact optimum of every neuron, not zero, and nearest rounding.
     """
     runs = _relative(table)
-    mismatches = sorted(runs["mismatch"].unique(), key=lambda name: (name != MATCHED, name))
-    figure, all_axes, corner = panels_and_legend(len(mismatches))
-    for axes, mismatch in zip(all_axes, mismatches, strict=True):
-        _panel(axes, runs[runs["mismatch"] == mismatch])
-        axes.set(title=_title(mismatch), xlabel="number of features $N$")
+    panels = [(_title(mismatch, which), part[part["mismatch"] == mismatch])
+              for which, part in split(runs, SHOWS) for mismatch in ordered("mismatch", part["mismatch"])]  # fmt: skip
+    figure, all_axes, corner = panels_and_legend([title for title, _ in panels])
+    headline(figure, runs, SHOWS)
+    for axes, (_, group) in zip(all_axes, panels, strict=True):
+        _panel(axes, group)
     all_axes[0].set_ylabel("damped error, relative\nto the exact optimum")
     _legend(corner, runs)
     return figure
@@ -62,8 +65,8 @@ def _relative(table: pd.DataFrame) -> pd.DataFrame:
     rows = rows_of(table, SWEEP)
     rows = rows.assign(method=methods(rows))
     decided = (rows["optimum_decided"] == 1) & (rows["optimum_error"] > 0)
-    covered = (rows["rounding"] == "nearest") & (rows["saturated_share"] == 0) & decided
-    runs = rows[(rows["record"] == "run") & covered & ((rows["mismatch"] != MATCHED) | (rows["method"] == "optq"))]
+    covered = (rows["rounding"] == "nearest") & (rows["saturated_share"] == 0) & decided & rows["algorithm"].isin(ALGORITHMS)
+    runs = once(rows[(rows["record"] == "run") & covered & ((rows["mismatch"] != MATCHED) | (rows["method"] == "optq"))])
     if runs.empty:
         raise NothingToDrawError(f"no run of the sweep {SWEEP!r} has an exact optimum and nearest rounding")
     matched = runs["mismatch"] == MATCHED
@@ -76,19 +79,33 @@ def _relative(table: pd.DataFrame) -> pd.DataFrame:
     return runs.assign(**{name: np.sqrt(square / runs["optimum_error"]) for name, square in squares.items()})
 
 
-def _title(mismatch: str) -> str:
-    return "matched inputs" if mismatch == MATCHED else f"mismatched inputs ({mismatch.replace(':', ' ')})"
+def _title(mismatch: str, which: str) -> str:
+    return "\n".join(broken(in_words("mismatch", mismatch), TITLE_WIDTH) + broken(which, TITLE_WIDTH))
 
 
 def _panel(axes: Axes, group: pd.DataFrame) -> None:
+    """Errors in one group for each matrix, the smallest matrix first."""
     axes.axhline(1, **OPTIMUM, zorder=1, gid="optimum")
-    guarantee = group.groupby("features")["guarantee"].mean()
+    matrices = group.groupby(["features", "calibration", "layer"])
+    group, guarantee = group.assign(matrix=matrices.ngroup()), matrices["guarantee"].mean()
     places = np.arange(len(guarantee))
     axes.hlines(guarantee, places - 0.3, places + 0.3, **GUARANTEE_BAR, zorder=3, gid="guarantee")
-    bars_and_dots(axes, group, guarantee.index, looks_among(METHODS, group["method"]), width=0.7)
-    axes.set_xticks(places, [f"{features:g}" for features in guarantee.index])
+    bars_and_dots(axes, group, pd.Index(places, name="matrix"), looks_among(METHODS, group["method"]), width=0.7)
+    _name(axes, places, list(guarantee.index))
     axes.set(yscale="log")
     plain_log_ticks(axes.yaxis, TICKS)
+
+
+def _name(axes: Axes, places: np.ndarray, matrices: list[tuple[int, str, str]]) -> None:
+    """Matrices of one family by their size alone, others by their name as well."""
+    families = {calibration_name(calibration, layer) for _, calibration, layer in matrices}
+    sizes = [f"{features:g}" for features, _, _ in matrices]
+    if len(families) == 1 and len(set(sizes)) == len(sizes):
+        axes.set_xticks(places, sizes)
+        axes.set_xlabel(f"number of features $N$, {families.pop()}")
+    else:
+        axes.set_xticks(places, [f"{calibration_name(*matrix)}, {features:g}" for features, *matrix in matrices], rotation=90)
+        axes.set_xlabel("matrix, number of features $N$")
 
 
 def _legend(corner: Axes, runs: pd.DataFrame) -> None:
@@ -96,5 +113,5 @@ def _legend(corner: Axes, runs: pd.DataFrame) -> None:
     if runs["guarantee"].notna().any():
         entries += [("OPTQ's guarantee\nrelative to the optimum", key(**GUARANTEE_BAR))]
     labels, handles = zip(*entries, ("exact optimum", key(**OPTIMUM)), strict=True)
-    title = f"black: proven bound\n{dots_in_words(runs, ['features', 'mismatch', 'method'])}"
+    title = f"black: proven bound\n{dots_in_words(runs)}"
     corner.legend(handles, labels, title=title, alignment="left", loc="center left")

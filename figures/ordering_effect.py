@@ -9,32 +9,40 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.ticker import MaxNLocator
 
-from .style import (
-    BLACK,
-    GREY,
-    PAGE,
-    Look,
-    by_calibration,
-    dots,
-    draw_measured,
-    guaranteed_runs,
-    key,
-    looks_in,
-    new_figure,
-    relative_to_floor,
-    styled,
-)
+from ..experiments.settings import varying
+from .panels import TITLE_WIDTH, about_blocks, by_panel, new_figure, shared, title_height
+from .runs import CELL, conditions, guaranteed_runs, left_out, relative_to_floor
+from .style import BLACK, GREY, PAGE, Look, dots, draw_measured, key, looks_in, styled
 
 SWEEP = "ordering"
-ACROSS = 5  # panels in one row, at most
+SHOWS = ("ordering",)
+NARROW = 15  # characters above one of five panels in a row
 ROW = 0.23  # inches for each ordering
-CLOUD = 0.9  # height of the cloud of random orderings; a named ordering has a row of height 1
-CAPTION = (
-    "Proven bound of OPTQ (black bars) and measured damped error (coloured dots) under each ordering of the features, one run each. Both "
-    "are relative to the floor below which no ordering brings the bound (claim order-floor): the grey line at 1. A bar cannot lie left of "
-    "that line; a dot can, for it is only held below its own bar. Decreasing norm is a heuristic: on AR(1) features the natural order can "
-    "be better."
-)
+CLOUD = 0.9  # height of the cloud of random orderings, or of repetitions; a run alone has a row of height 1
+
+
+def caption(table: pd.DataFrame) -> str:
+    """What stands below the figure, first what is shown, then how to read it."""
+    runs = _relative(table)
+    return (
+        "Damped error under each ordering of the features, and its proven bound, both relative to the order floor: "
+        f"{conditions(runs, SHOWS)}. Black bars: the bound (claim optq-l2). Coloured dots: measured, one for each run. Grey line at 1: "
+        "the floor below which no ordering brings the bound (claim order-floor). A bar cannot lie left of that line; a dot can, for it "
+        "is only held below its own bar. All are norms."
+        + _heuristic(runs)
+        + left_out(table, runs, "those that the bound covers (OPTQ, nearest rounding, no saturated step) with a positive floor")
+        + about_blocks(runs)
+    )
+
+
+def _heuristic(runs: pd.DataFrame) -> str:
+    """A sentence on how often natural order has the smaller bound than decreasing norm; empty where not both were run."""
+    bounds = runs.groupby([column for column in CELL if column != "ordering"] + ["kind"])["bound"].first().unstack("kind")
+    if not {"natural", "decreasing-norm"} <= set(bounds):
+        return ""
+    both = bounds[["natural", "decreasing-norm"]].dropna()
+    better = int((both["natural"] < both["decreasing-norm"]).sum())
+    return f" Decreasing norm is a heuristic: in {better} of {len(both)} cases natural order has the smaller bound."
 
 
 @styled
@@ -44,11 +52,12 @@ def draw(table: pd.DataFrame) -> Figure:
     Raises:
         NothingToDrawError: the table holds no run of it with a positive floor.
     """
-    runs = relative_to_floor(guaranteed_runs(table, SWEEP))
-    panels, looks = by_calibration(runs), looks_in(runs["kind"])
-    rows = -(-len(panels) // ACROSS)
+    runs = _relative(table)
+    across, width = (3, TITLE_WIDTH) if varying(runs, SHOWS) else (5, NARROW)  # settings in the titles need room
+    panels, looks = by_panel(runs, SHOWS, width), looks_in(runs["kind"])
+    rows = -(-len(panels) // across)
     columns = -(-len(panels) // rows)
-    figure = new_figure(PAGE, 0.6 + (0.7 + ROW * len(looks)) * rows)
+    figure = new_figure(PAGE, 0.8 + (0.7 + title_height([title for title, _ in panels]) + max(0.6, ROW * len(looks))) * rows)
     cells = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
     for unused in cells[len(panels) :]:
         unused.set_axis_off()
@@ -57,8 +66,13 @@ def draw(table: pd.DataFrame) -> Figure:
     cells[0].set_yticks(range(len(looks)), [look.label for look in looks.values()])
     cells[0].set_ylim(len(looks) - 0.35, -0.5)
     figure.supxlabel("damped error, relative to the order floor", fontsize=8)
-    _legend(figure, looks)
+    _legend(figure, looks, shared(runs, SHOWS))
     return figure
+
+
+def _relative(table: pd.DataFrame) -> pd.DataFrame:
+    """The runs that the bound covers, with errors and bounds relative to a positive floor."""
+    return relative_to_floor(guaranteed_runs(table, SWEEP))
 
 
 def _panel(axes: Axes, title: str, group: pd.DataFrame, looks: dict[str, Look]) -> None:
@@ -70,17 +84,18 @@ def _panel(axes: Axes, title: str, group: pd.DataFrame, looks: dict[str, Look]) 
         half = 0.3 if alone else 0.08
         axes.vlines(runs["bound"], y - half, y + half, color=BLACK, linewidth=1.2, zorder=3, gid="bound")
         draw_measured(axes, runs["measured"].to_numpy(), y, look, markersize=4 if alone else 2)
-    axes.set_title(title.replace(", ", ",\n").replace(" (", "\n("))
+    axes.set_title(title)
     axes.tick_params(axis="y", length=0)
     axes.margins(x=0.08)
     axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter("{x:g}")
 
 
-def _legend(figure: Figure, looks: dict[str, Look]) -> None:
+def _legend(figure: Figure, looks: dict[str, Look], title: str) -> None:
     bar, floor = ({"linestyle": "none", "marker": "|", "color": color, "markersize": 8, "markeredgewidth": 1.2} for color in (BLACK, GREY))
     measured = tuple(key(**dots(look)) for look in looks.values())
     figure.legend(
         [key(**bar), measured, key(**floor)], ["proven bound", "measured, one run each", "order floor: no ordering has a bound left of it"],
-        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.3)}, handlelength=2.8, handletextpad=0.6, loc="outside upper center", ncols=3,
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.3)}, handlelength=2.8, handletextpad=0.6, title=title,
+        loc="outside upper center", ncols=3,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -26,17 +27,18 @@ from . import (
     tightness,
     transformer_layers,
 )
-from .style import NothingToDrawError, discard, save
+from .runs import NothingToDrawError
+from .style import discard, save
 
 RENDERED = Path(__file__).parent / "rendered"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A figure of the registry: how it is drawn, what stands below it, the sweep it reads."""
+    """A figure of the registry: how it is drawn, what stands below it (made from the same table), the sweep it reads."""
 
     draw: Callable[[pd.DataFrame], Figure]
-    caption: str
+    caption: Callable[[pd.DataFrame], str]
     sweep: str
 
 
@@ -51,7 +53,7 @@ IN_ORDER = (
     error_against_damping, ordering_effect, all_orderings, heldout_against_damping, bits_against_damping, stochastic_tail,
     adversarial_growth, error_against_mismatch, transformer_layers, exact_optimum, rate_distortion, tightness,
 )  # fmt: skip
-FIGURES = {module.__name__.rpartition(".")[2]: Entry(module.draw, module.CAPTION, module.SWEEP) for module in IN_ORDER}
+FIGURES = {module.__name__.rpartition(".")[2]: Entry(module.draw, module.caption, module.SWEEP) for module in IN_ORDER}
 
 
 def render(table: str | Path, folder: str | Path = RENDERED, progress: bool = True) -> Rendered:
@@ -84,6 +86,17 @@ def render(table: str | Path, folder: str | Path = RENDERED, progress: bool = Tr
             else:
                 absent += 1
     return Rendered(paths, notes + _absent(absent))
+
+
+def captions(table: str | Path, folder: str | Path) -> dict[str, str]:
+    """What stands below each figure that `render` drew of this table into the folder, by name, in the order of the registry."""
+    rows, _ = read_table(table)
+    said = {}
+    for name, entry in FIGURES.items():
+        if (Path(folder) / f"{name}.png").is_file():
+            with suppress(NothingToDrawError):  # a picture of an older table
+                said[name] = entry.caption(rows)
+    return said
 
 
 def _absent(count: int) -> list[str]:

@@ -12,17 +12,16 @@ import matplotlib as mpl
 import matplotlib.style
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 COLUMN, PAGE = 3.25, 6.75  # widths in inches: one column of text, the full page
-PANEL_HEIGHT = 1.95
+
+FEWEST_TICKS = 3
+DAMPING = r"damping $\lambda$ / mean diagonal of $X^\top X$ (live features)"  # the axis of dampings
 
 BLACK, GREY = "#000000", "#999999"
 ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"  # Okabe–Ito
@@ -55,51 +54,6 @@ ORDERINGS = {
     "min-pivot": Look("min-pivot", GREEN, "D", (0, (5, 1.5, 1, 1.5))),
     "random": Look("random", ORANGE, "s", (0, (3, 1.5, 1, 1.5, 1, 1.5))),
 }
-CALIBRATIONS = {
-    "gaussian": "Gaussian",
-    "ar1": "AR(1)",
-    "heavy-tailed": "Heavy-tailed",
-    "low-rank": "Low rank",
-    "digits": "Digits network",
-    "ar1-mild": "AR(1), mild",
-    "ar1-strong": "AR(1), strong",
-    "spiked": "Spiked",
-    "power-law": "Power law",
-    "dead-and-duplicated": "Dead, duplicated",
-    "few-samples": "Few samples",
-    "square": "Square",
-    "many-samples": "Many samples",
-    "adversarial": "Adversarial",
-    "photographs": "Photographs",
-    "photographs-shift": "Photographs, shifted",
-    "digits-output": "Digits, output layer",
-    "minilm": "MiniLM",
-    "minilm-some": "MiniLM",
-    "minilm-deep": "MiniLM",
-    "ar1-6": "AR(1)",
-    "ar1-7": "AR(1)",
-    "heavy-tailed-7": "Heavy-tailed",
-    "low-rank-7": "Low rank",
-    **{f"ar1-small-{features}": "AR(1)" for features in (2, 4, 6, 8, 10, 12)},
-}
-ENCODER = "encoder.layer."
-ENCODER_LAYERS = {
-    "attention.self.query": "query",
-    "attention.self.key": "key",
-    "attention.self.value": "value",
-    "attention.output.dense": "attention output",
-    "intermediate.dense": "intermediate",
-    "output.dense": "output",
-}
-TITLE_WIDTH = 27  # characters that stand above one panel of three
-CELL = [  # what tells two runs of one sweep apart
-    "calibration", "layer", "mismatch", "algorithm", "form", "rounding", "bits", "steps", "alphabet", "ordering", "damping", "seed",
-]  # fmt: skip
-SIZES = ["signal", "damped_error", "saturated_share"]  # columns that a run has unless the factorization refused its matrix
-
-
-class NothingToDrawError(ValueError):
-    """The table has no rows that this figure could show; the message says which are missing."""
 
 
 def styled(draw: Callable[[pd.DataFrame], Figure]) -> Callable[[pd.DataFrame], Figure]:
@@ -135,129 +89,53 @@ def _files(folder: str | Path, name: str) -> list[Path]:
     return [Path(folder) / f"{name}.{kind}" for kind in ("png", "pdf")]
 
 
-def rows_of(table: pd.DataFrame, sweep: str) -> pd.DataFrame:
-    """The rows of a sweep.
-
-    Raises:
-        NothingToDrawError: the table has none.
-    """
-    rows = table[table["sweep"] == sweep]
-    if rows.empty:
-        raise NothingToDrawError(f"the table has no sweep {sweep!r}")
-    return rows
-
-
-def with_columns(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """The rows with all of these columns, NaN where the table has none: a fact that no row has makes no column."""
-    return rows.reindex(columns=rows.columns.union(names, sort=False))
-
-
-def guaranteed_runs(table: pd.DataFrame, sweep: str) -> pd.DataFrame:
-    """The runs of a sweep that the bound of OPTQ covers: nearest rounding, nothing saturated, no rank deficiency.
-
-    Raises:
-        NothingToDrawError: the table has none.
-    """
-    rows = with_columns(rows_of(table, sweep), SIZES)
-    covered = (rows["algorithm"] == "optq") & (rows["rounding"] == "nearest") & (rows["saturated_share"] == 0) & (rows["signal"] > 0)
-    runs = rows[covered & (rows["record"] == "run")]
-    if runs.empty:
-        raise NothingToDrawError(f"no run of the sweep {sweep!r} is covered by the bound of OPTQ")
-    return runs.assign(kind=kinds(runs["ordering"]))
-
-
-def relative_to_floor(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with a positive order floor, and `bound` and `measured`: norms relative to the floor of the bound (`order-floor`).
-
-    Raises:
-        NothingToDrawError: none has one. (A matrix that is rank deficient and undamped has the floor zero; with steps of
-            their own for each feature the floor is another.)
-    """
-    rows = rows[(rows["order_floor"] > 0) & (rows["steps"] == "uniform")]
-    if rows.empty:
-        raise NothingToDrawError("no run has a positive order floor and the same step for all features")
-    floor = rows["step_square_sum"] * rows["order_floor"] / 4
-    return rows.assign(bound=np.sqrt(rows["pivot_square_sum"] / rows["order_floor"]), measured=np.sqrt(rows["damped_error"] / floor))
-
-
-def kinds(orderings: pd.Series) -> pd.Series:
-    """The kind of each ordering: its name, without the seed of a random one."""
-    return orderings.str.partition(":")[0]
-
-
 def looks_in(occurring: pd.Series) -> dict[str, Look]:
     """The looks of the kinds of orderings that occur: the known ones in their fixed order, then any other."""
-    names = sorted(occurring.unique(), key=_place(ORDERINGS))
+    names = sorted(occurring.unique(), key=place_in(ORDERINGS))
     return {name: ORDERINGS.get(name, Look(name, SKY, "P", "-")) for name in names}
 
 
-def _place(known: dict) -> Callable[[str], tuple[int, str]]:
+def place_in(known: dict) -> Callable[[str], tuple[int, str]]:
     """A sort key: known names by their place, unknown ones after them by name."""
     return lambda name: (list(known).index(name) if name in known else len(known), name)
 
 
-def by_calibration(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """The rows of each calibration matrix with its title, plain name and size; known matrices first, in their fixed order."""
-    place = _place(CALIBRATIONS)
-    groups = sorted(rows.groupby(["calibration", "layer"]), key=lambda group: (place(group[0][0]), group[0][1]))
-    return [(titled(calibration_name(*names), group), group) for names, group in groups]
+class PlainLogLocator(LogLocator):
+    """Ticks at some digits times powers of ten; where the axis is so short that few of them fall on it, at round numbers."""
 
+    def __init__(self, digits: tuple[int, ...]):
+        super().__init__(subs=digits)
+        self.digits = digits
 
-def calibration_name(calibration: str, layer: str) -> str:
-    """The plain name of a calibration matrix: that of its study, with the layer where one study has many.
-
-    >>> calibration_name("minilm-some", "encoder.layer.3.attention.output.dense")
-    'MiniLM 3, attention output'
-    >>> calibration_name("digits", "hidden2"), calibration_name("mine", "hidden2")
-    ('Digits network', 'mine, hidden2')
-    """
-    name = CALIBRATIONS.get(calibration, calibration)
-    if layer.startswith(ENCODER):
-        block, _, part = layer.removeprefix(ENCODER).partition(".")
-        return f"{name} {block}, {ENCODER_LAYERS.get(part, part)}"
-    return f"{name}, {layer}" if layer and calibration not in CALIBRATIONS else name
-
-
-def titled(name: str, group: pd.DataFrame) -> str:
-    """A panel's title: name and size of its matrix, on two lines where one would be too long."""
-    size = f"({group['samples'].iloc[0]:g} × {group['features'].iloc[0]:g})"
-    return f"{name} {size}" if len(name) + len(size) < TITLE_WIDTH else f"{name}\n{size}"
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure on the Agg canvas, without pyplot's global state."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def panels_and_legend(count: int) -> tuple[Figure, list[Axes], Axes]:
-    """A page-wide figure with `count` panels, three to a row, and a free cell after the last for the legend."""
-    rows = -(-(count + 1) // 3)
-    columns = -(-(count + 1) // rows)
-    figure = new_figure(PAGE, PANEL_HEIGHT * rows + 0.2)
-    cells = figure.subplots(rows, columns, squeeze=False).ravel()
-    for unused in cells[count:]:
-        unused.set_axis_off()
-    return figure, list(cells[:count]), cells[count]
+    def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
+        """The ticks of an axis from vmin to vmax."""
+        powers = 10.0 ** np.arange(np.floor(np.log10(vmin)), np.ceil(np.log10(vmax)) + 1)
+        ticks = np.outer(powers, self.digits)
+        if ((ticks >= vmin) & (ticks <= vmax)).sum() >= FEWEST_TICKS:
+            return super().tick_values(vmin, vmax)
+        return np.array([tick for tick in MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(vmin, vmax) if tick > 0])
 
 
 def plain_log_ticks(axis: Axis, digits: tuple[int, ...]) -> None:
-    """Ticks of a logarithmic axis at `digits` times powers of ten, written as plain decimals."""
-    axis.set_major_locator(LogLocator(subs=digits))
+    """Ticks of a logarithmic axis at `digits` times powers of ten, on a short one at round numbers, written as plain decimals."""
+    axis.set_major_locator(PlainLogLocator(digits))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
 
 
-def draw_bound(axes: Axes, x: np.ndarray, y: np.ndarray, line: str | tuple = "-", **tag: object) -> None:
-    """A proven bound: a black line; `tag` are the properties of a marker on it."""
+def draw_bound(
+    axes: Axes, x: np.ndarray, y: np.ndarray, line: str | tuple = "-", spread: tuple | None = None, **tag: object
+) -> None:
+    """A proven bound: a black line; `spread` holds the ends of bars on it, `tag` are the properties of a marker on it."""
+    if spread is not None:
+        axes.vlines(x, *spread, color=BLACK, linewidth=0.6, zorder=2, gid="bound spread")
     axes.plot(x, y, color=BLACK, linestyle=line, zorder=3, gid="bound", **tag)
 
 
 def draw_measured(axes: Axes, x: np.ndarray, y: np.ndarray, look: Look, spread: tuple | None = None, **changes: object) -> None:
     """Measurements: coloured dots; `spread` holds the lower and the upper ends of their bars."""
     if spread is not None:
-        axes.vlines(x, *spread, color=look.colour, linewidth=0.9, zorder=2)
+        axes.vlines(x, *spread, color=look.colour, linewidth=0.9, zorder=2, gid="spread")
     axes.plot(x, y, **dots(look) | {"markersize": 3.2} | changes, zorder=4, gid="measured")
 
 
@@ -290,20 +168,6 @@ def looks_among(looks: dict[str, Look], names: pd.Series) -> dict[str, Look]:
     return {name: look for name, look in looks.items() if (names == name).any()}
 
 
-def tag(look: Look) -> dict[str, object]:
-    """The open marker on a bound that names whose bound it is."""
-    return {"marker": look.marker, "markersize": 4, "markerfacecolor": "white", "markeredgecolor": look.colour, "markeredgewidth": 0.8}
-
-
-def bounds_and_dots_legend(corner: Axes, looks: dict[str, Look], others: dict[str, Artist], title: str) -> None:
-    """A legend in a free cell: the tagged bound and the dot of each look side by side, then other entries by their label."""
-    handles = [(key(linestyle=look.line, **tag(look)), key(**dots(look))) for look in looks.values()]
-    corner.legend(
-        [*handles, *others.values()], [*(look.label for look in looks.values()), *others], title=title, alignment="left",
-        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.6)}, handlelength=5, loc="center left",
-    )  # fmt: skip
-
-
 def bars_and_dots(axes: Axes, runs: pd.DataFrame, groups: pd.Index, looks: dict[str, Look], width: float = 0.8) -> None:
     """For each of the groups at 0, 1, 2, …: the bounds of all methods as black bars side by side, their measurements as dots.
 
@@ -317,24 +181,25 @@ def bars_and_dots(axes: Axes, runs: pd.DataFrame, groups: pd.Index, looks: dict[
     step = width / len(looks)
     for place, (method, look) in enumerate(looks.items()):
         sizes = runs[runs["method"] == method].groupby(groups.name)[["measured", "bound"]].agg(["mean", "min", "max"]).reindex(groups)
-        x, measured = np.arange(len(groups)) + step * (place - (len(looks) - 1) / 2), sizes["measured"]
-        axes.hlines(sizes["bound", "mean"], x - 0.44 * step, x + 0.44 * step, color=BLACK, linewidth=1, zorder=3, gid="bound")
-        draw_measured(axes, x, measured["mean"].to_numpy(), look, (measured["min"].to_numpy(), measured["max"].to_numpy()))
+        x = np.arange(len(groups)) + step * (place - (len(looks) - 1) / 2)
+        bound, measured = sizes["bound"], sizes["measured"]
+        axes.hlines(bound["mean"], x - 0.37 * step, x + 0.37 * step, color=BLACK, linewidth=1, zorder=3, gid="bound")
+        axes.vlines(x + 0.37 * step, *ends(bound), color=BLACK, linewidth=0.6, zorder=2, gid="bound spread")
+        draw_measured(axes, x, measured["mean"].to_numpy(), look, ends(measured))
     axes.set(xlim=(-0.6, len(groups) - 0.4))
     axes.tick_params(axis="x", length=0)
 
 
-def dots_in_words(runs: pd.DataFrame, columns: list[str], bar: str = "coloured bar") -> str:
-    """What a dot, and the bar on it, stands for where the runs that share the values of these columns have one dot.
+def beside(x: np.ndarray, place: int, count: int, most: float) -> np.ndarray:
+    """Points of a logarithmic axis moved sideways for the place-th of `count` series, so that no series hides another.
 
-    >>> print(dots_in_words(pd.DataFrame({"bits": [3, 3, 4]}), ["bits"]))
-    dot: measured, mean over 1 to 2 runs
-    coloured bar: smallest to largest run
-    >>> dots_in_words(pd.DataFrame({"bits": [3, 4]}), ["bits"])
-    'dot: measured, one run each'
+    Neighbours come to stand at most `most` decades apart, and all within a part of the way to the next point of the axis.
     """
-    counts = runs.groupby(columns).size()
-    low, high = counts.min(), counts.max()
-    if high == 1:
-        return "dot: measured, one run each"
-    return f"dot: measured, mean over {high if low == high else f'{low} to {high}'} runs\n{bar}: smallest to largest run"
+    gaps = np.diff(np.log10(x))
+    step = min(most, 0.6 * gaps.min() / count) if gaps.size else most
+    return x * 10 ** (step * (place - (count - 1) / 2 if count > 1 else 0.5))
+
+
+def ends(sizes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """The lower and the upper ends of bars: the columns `min` and `max`."""
+    return sizes["min"].to_numpy(), sizes["max"].to_numpy()

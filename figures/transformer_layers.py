@@ -7,12 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..experiments.settings import in_words, settings, split
+from .panels import about_blocks, block_and_part, calibration_name, new_figure, shared
+from .runs import guaranteed_runs, left_out
 from .style import (
     BLACK,
     BLUE,
-    CALIBRATIONS,
-    ENCODER,
-    ENCODER_LAYERS,
     GREEN,
     GREY,
     ORANGE,
@@ -21,19 +21,16 @@ from .style import (
     SKY,
     VERMILION,
     Look,
-    NothingToDrawError,
     dots,
     draw_measured,
-    guaranteed_runs,
     key,
     looks_among,
-    new_figure,
     plain_log_ticks,
     styled,
 )
 
 SWEEP = "layers"
-SHOWN = {"bits": 4, "damping": "mean-diagonal:1e-2", "ordering": "decreasing-norm", "alphabet": "infinite"}
+USUAL = {"bits": 4, "damping": "mean-diagonal:1e-2", "ordering": "decreasing-norm", "alphabet": "infinite", "steps": "uniform"}
 TYPES = {
     "query": Look("query", BLUE, "o", "-"),
     "key": Look("key", SKY, "s", "-"),
@@ -46,57 +43,79 @@ TYPES = {
 OPEN = {"linestyle": "none", "marker": "o", "markersize": 6, "markerfacecolor": "none", "markeredgecolor": GREY, "markeredgewidth": 0.7}
 RTN = {"linestyle": "none", "marker": "x", "markersize": 3.6, "color": GREY, "markeredgewidth": 0.9}
 BOUND = {"linestyle": "none", "marker": "_", "markersize": 7, "color": BLACK, "markeredgewidth": 1.2}
-CAPTION = (
-    "Every linear layer of the network, quantized to 4 bits by OPTQ. Nearest rounding, decreasing norm, damping 1% of the mean diagonal; "
-    "from the smallest measured error to the largest; a name is the block and the layer in it. Above: damped error, "
-    "sqrt(‖X(W−Q)‖² + λ‖W−Q‖²), relative to ‖XW‖, all neurons of a layer together. Black bars: the proven bound (claim optq-l2). Coloured "
-    "dots: measured, one run for each layer, coloured by the kind of layer. Open circles: the prediction of uniform rounding errors (claim "
-    "predicted-error), which is no theorem. Grey crosses: the same error of round-to-nearest. Below: the measured error over the predicted "
-    "one; the prediction is met at the dashed line, and the proven bound is the black line at √3. A dot off the dashed line is a layer "
-    "whose rounding errors are not uniform, as where many weights are much smaller than the step."
-)
+
+
+def caption(table: pd.DataFrame) -> str:
+    """What stands below the figure, first what is shown, then how to read it."""
+    runs = _ranked(table)
+    return (
+        f"Every linear layer of a network, from the smallest measured error to the largest: {settings(runs)}. Above: damped error, "
+        "sqrt(‖X(W−Q)‖² + λ‖W−Q‖²), relative to ‖XW‖, all neurons of a layer together. Black bars: the proven bound (claim optq-l2). "
+        "Coloured dots: measured, one run for each layer, coloured by the kind of layer. Open circles: the prediction of uniform "
+        "rounding errors (claim predicted-error), which is no theorem. Grey crosses: the same damped error of round-to-nearest. Below: "
+        "the measured error over the predicted one; the prediction is met at the dashed line, and the proven bound is the black line at "
+        "√3. A dot off the dashed line is a layer whose rounding errors are not uniform, as where many weights are much smaller than "
+        "the step."
+        + left_out(table, runs, "those under these settings, one repetition") + about_blocks(runs)
+    )
 
 
 @styled
 def draw(table: pd.DataFrame) -> Figure:
-    """Draw the sweep `layers` of a results table: the runs with 4 bits, decreasing norm and the damping of GPTQ.
+    """Draw one setting of the sweep `layers` of a results table: the usual one of GPTQ, else that which is most like it.
 
     Raises:
-        NothingToDrawError: the table holds no such run.
+        NothingToDrawError: the table holds no run of it that the bound covers.
     """
-    runs = _ranked(guaranteed_runs(table, SWEEP))
-    figure = new_figure(PAGE, 4.3)
+    runs = _ranked(table)
+    figure = new_figure(PAGE, 4.5)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2.7, 1))
-    names = " and ".join(CALIBRATIONS.get(name, name) for name in sorted(set(runs["calibration"])))
-    above.set_title(f"{names}: linear layers from smallest to largest error")
     _errors(above, runs)
     _against_prediction(below, runs)
     below.set_xticks(runs["rank"], runs["name"], rotation=90, fontsize=7)
     below.set_xlim(-0.8, len(runs) - 0.2)
+    below.set_xlabel(_below(runs))
     _legend(figure, runs)
     return figure
 
 
-def _ranked(runs: pd.DataFrame) -> pd.DataFrame:
+def _ranked(table: pd.DataFrame) -> pd.DataFrame:
     """One row for each layer by measured error, with errors relative to the signal."""
-    runs = runs[np.logical_and.reduce([runs[column] == value for column, value in SHOWN.items()])]
-    if runs.empty:
-        raise NothingToDrawError(f"no run of the sweep {SWEEP!r} has {', '.join(f'{name} {value}' for name, value in SHOWN.items())}")
+    runs = _of_one_setting(guaranteed_runs(table, SWEEP))
     columns = {"measured": "damped_error", "bound": "damped_bound", "predicted": "damped_predicted", "nearest": "rtn_damped_error"}
     relative = {name: np.sqrt(runs[column] / runs["signal"]) for name, column in columns.items()}
-    names, types = zip(*(_name_and_type(layer) for layer in runs["layer"]), strict=True)
-    ranked = runs.assign(name=names, type=types, **relative).sort_values(["measured", "layer"])
+    ranked = runs.assign(name=_names(runs), type=runs["layer"].map(_type), **relative).sort_values(["measured", "calibration", "layer"])
     return ranked.assign(rank=range(len(ranked)))
 
 
-def _name_and_type(layer: str) -> tuple[str, str]:
-    """What stands below a layer, its block and its plain name, and its type; a layer of no known type keeps its own name.
+def _of_one_setting(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the setting that agrees most with the usual one, of several the one with the most layers; the first repetition."""
+    parts = [part[part["seed"] == part["seed"].min()] for _, part in split(runs)]
+    return max(parts, key=lambda part: (sum(in_words(axis, part[axis].iloc[0]) == in_words(axis, usual) for axis, usual in USUAL.items()),
+                                        len(part)))  # fmt: skip
 
-    >>> _name_and_type("encoder.layer.3.attention.self.query"), _name_and_type("hidden2")
-    (('3 query', 'query'), ('hidden2', ''))
+
+def _names(runs: pd.DataFrame) -> list[str]:
+    """What stands below a layer: its block and its plain name, of several networks with theirs."""
+    several = runs["calibration"].nunique() > 1
+    return [calibration_name(calibration, layer) if several or not layer else " ".join(block_and_part(layer)).strip()
+            for calibration, layer in zip(runs["calibration"], runs["layer"], strict=True)]  # fmt: skip
+
+
+def _type(layer: str) -> str:
+    """The type of a layer, a key of TYPES; empty for those of no transformer.
+
+    >>> _type("encoder.layer.3.attention.self.query"), _type("hidden2")
+    ('query', '')
     """
-    block, _, part = layer.removeprefix(ENCODER).partition(".")
-    return (f"{block} {ENCODER_LAYERS[part]}", ENCODER_LAYERS[part]) if part in ENCODER_LAYERS else (layer, "")
+    block, part = block_and_part(layer)
+    return part if block else ""
+
+
+def _below(runs: pd.DataFrame) -> str:
+    """What the names below the layers are."""
+    network = calibration_name(runs["calibration"].iloc[0], "") + ": " if runs["calibration"].nunique() == 1 else ""
+    return f"{network}block, numbered from 0 at the inputs, and layer in it" if runs["type"].any() else f"{network}layer"
 
 
 def _errors(axes: Axes, runs: pd.DataFrame) -> None:
@@ -128,4 +147,4 @@ def _legend(figure: Figure, runs: pd.DataFrame) -> None:
     measured = [(look.label, key(**dots(look))) for look in looks_among(TYPES, runs["type"]).values()]
     rest = [("proven bound", key(**BOUND)), ("prediction (no theorem)", key(**OPEN)), ("round-to-nearest", key(**RTN))]
     labels, handles = zip(*measured, *rest, strict=True)
-    figure.legend(handles, labels, loc="outside upper center", ncols=5, handlelength=1, columnspacing=1.6)
+    figure.legend(handles, labels, title=shared(runs, ()), loc="outside upper center", ncols=5, handlelength=1, columnspacing=1.6)

@@ -24,10 +24,10 @@ from ...bounds.stochastic.sto_optq_alphabet import alphabet_levels
 
 FACTS = (
     "absolute_damping", "mean_diagonal", "condition", "pivot_square_sum", "order_floor", "rate_floor", "step_square_sum", "signal",
-    "reconstruction", "ridge", "damped_error", "damped_bound", "damped_predicted", "rtn_reconstruction", "rtn_damped_error",
-    "saturated_share", "unsaturated_neurons", "largest_code", "largest_weight_code", "sufficient_code", "likely_code", "heldout_signal",
-    "heldout_error", "heldout_predicted", "heldout_rtn_error", "original_signal", "mismatch_error", "deployed_error",
-    "deployed_damped_error", "deployed_bounded", "deployed_bound", "optimum_error", "optimum_decided",
+    "reconstruction", "ridge", "damped_error", "damped_bound", "damped_predicted", "zeroed_share", "rtn_reconstruction",
+    "rtn_damped_error", "saturated_share", "unsaturated_neurons", "largest_code", "largest_weight_code", "sufficient_code", "likely_code",
+    "likely_probability", "heldout_signal", "heldout_error", "heldout_predicted", "heldout_rtn_error", "original_signal",
+    "mismatch_error", "deployed_error", "deployed_damped_error", "deployed_bounded", "deployed_bound", "optimum_error", "optimum_decided",
 )  # fmt: skip
 DEPLOYED_CLAIM = {"optq": "optq-mismatch", "qronos": "qronos-l2", "gpfq": "gpfq-mismatch"}
 VARIANCES = {"nearest": 12, "stochastic": 6}  # a uniform error on a step, and the mean of a stochastic one, are step^2 over these
@@ -92,11 +92,19 @@ def _of_errors(problem: Problem, rtn: Result) -> dict[str, float]:
         "damped_error": float(damped_error_squared(problem, result).sum()),
         "damped_bound": float(pivot_sum(problem).sum() / 4),
         "damped_predicted": float(pivot_sum(problem).sum() / VARIANCES[problem.rounding]),
+        "zeroed_share": _zeroed_share(problem),
         "rtn_reconstruction": float(squares(problem.calibration @ (problem.W - rtn.weights)).sum()),
         "rtn_damped_error": float(damped_error_squared(problem, rtn).sum()),
         "saturated_share": float(result.saturated.mean()),
         "unsaturated_neurons": float((~result.saturated.any(axis=0)).mean()),
     }
+
+
+def _zeroed_share(problem: Problem) -> float:
+    """The share of the bound that lies on weights below half a step: nearest rounding sets them to zero, at an error of their own size."""
+    small = np.abs(problem.W[problem.order]) < problem.steps / 2
+    total = pivot_sum(problem).sum()
+    return float((problem.factorization.pivots_squared @ (small * problem.steps**2)).sum() / total) if total else 0.0
 
 
 def _of_alphabet(problem: Problem) -> dict[str, float]:
@@ -109,6 +117,7 @@ def _of_alphabet(problem: Problem) -> dict[str, float]:
         "largest_weight_code": float(np.abs(np.rint(problem.W / problem.steps[np.argsort(problem.order)])).max()),
         "sufficient_code": float(np.ceil(sure.max())),
         "likely_code": float(np.ceil(likely.max())),
+        "likely_probability": 1 - problem.failure_probability,
     }
 
 

@@ -51,11 +51,11 @@ class GrowthCell:
             runs = repeat_neuron(problem, 0, DRAWS if self.rounding == "stochastic" else 1)
             errors, codes = np.abs(own_errors(runs, runs.result)).max(axis=0), np.abs(runs.result.codes).max(axis=0)
             if self.rounding == "nearest":
-                level, code_level = self.eta * np.sqrt(self.features), float(np.rint(self.features * self.eta))
+                level, code_level, p = self.eta * np.sqrt(self.features), float(np.rint(self.features * self.eta)), None
             else:
-                level = float(rowwise_level(problem)[0])
+                level, p = float(rowwise_level(problem)[0]), problem.failure_probability
                 code_level = float(np.abs(problem.W).max() + alphabet_levels(problem)[0, 0])
         shared = axes(study=self.study, sweep=SWEEP, calibration="adversarial", rounding=self.rounding, samples=self.features,
-                      features=self.features, neurons=1, level=level, code_level=code_level)
+                      features=self.features, neurons=1, level=level, code_level=code_level, failure_probability=p)
         return [shared | {"seed": run, "measured_max": float(error), "largest_code": float(code)}
                 for run, (error, code) in enumerate(zip(errors, codes, strict=True))], {}

@@ -5,42 +5,44 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .table import LAYER, layer_name, runs
-from .words import NOTHING, Section, count, details, markdown_table, number, paragraphs, percent, span
+from ..settings import split
+from .table import LAYER, by_setting, layer_name, runs, source
+from .words import Section, count, details, markdown_table, no_sweep, number, paragraphs, percent, plain, setting_words, span
+
+TITLE = "Which alphabet: how many bits suffice?"
 
 
 def bits(rows: pd.DataFrame, show) -> Section:
     """The section; `show(name)` is the Markdown of a figure."""
     made = runs(rows, "bits")
-    if made.empty:
-        return NOTHING
+    saturation = _saturation(rows)
+    made = made[(made["alphabet"] == "infinite") & (made["mean_diagonal"] > 0) & made["largest_code"].notna()]
     made = made.assign(share=made["absolute_damping"] / made["mean_diagonal"])
-    nearest, stochastic = (made[made["rounding"] == rounding].sort_values("share") for rounding in ("nearest", "stochastic"))
+    nearest = made[made["rounding"] == "nearest"]
     if nearest.empty:
-        return NOTHING
+        return no_sweep(TITLE, "bits") if not saturation else Section(TITLE, "**Bits**: see where finite alphabets saturate.", saturation)
     extra = bits_for(nearest["sufficient_code"]) - bits_for(nearest["largest_code"])
-    low, high = nearest[nearest["share"] < 1e-5], nearest[nearest["share"] > 0.5]
-    from_to = _from_smallest_to_largest(low, high)
-    answer = (f"**Bits**: the alphabet that provably suffices (`optq-alphabet`) is {span(extra)} bits wider than the one that nearest "
-              f"rounding used{'; ' + from_to if from_to else ''}.")
-    more = f" Here {from_to}." if from_to else ""
+    parts = split(nearest, ("damping",))
+    ends = f"; {_from_smallest_to_largest(nearest)}" if len(parts) == 1 else ""
+    where = source(nearest, nearest)
+    answer = (f"**Bits** ({where}): the alphabet that provably suffices (`optq-alphabet`) is {span(extra)} bits wider than the one that "
+              f"nearest rounding used{ends}.")
     text = paragraphs(
         f"""OPTQ changes weights before it rounds them, so codes leave the range of the original weights, and a finite alphabet can
 saturate, which voids every guarantee. `optq-alphabet` bounds that drift by the row sums of $|M|$: **a sufficient number of bits,
-before anything runs**.{more} *Used* is what the largest code of any neuron needs; *likely* suffices for a neuron with probability 0.95
-under stochastic rounding (`sto-optq-alphabet`).""",
-        _table(nearest, stochastic),
+before anything runs**. *Used* is what the largest code of any neuron needs; *likely* suffices for a neuron with probability
+{_likely(made)} under stochastic rounding (`sto-optq-alphabet`).""",
+        by_setting(made, _part, ("damping", "rounding")),
         show("bits_against_damping"),
-        _saturation(rows),
+        saturation,
     )
-    return Section("Which alphabet: how many bits suffice?", answer, text)
+    return Section(TITLE, answer, text)
 
 
-def _from_smallest_to_largest(low: pd.DataFrame, high: pd.DataFrame) -> str:
-    if low.empty or high.empty:
-        return ""
-    first, last = (span(bits_for(runs_there["sufficient_code"])) for runs_there in (low, high))
-    return f"for a 4-bit step {first} bits suffice at the smallest λ, {last} at the largest"
+def _likely(made: pd.DataFrame) -> str:
+    """The probability with which likely alphabets suffice, where the table knows it."""
+    known = made["likely_probability"].dropna() if "likely_probability" in made else []
+    return span(known) or "1 − p"
 
 
 def bits_for(code: pd.Series) -> pd.Series:
@@ -52,34 +54,50 @@ def bits_for(code: pd.Series) -> pd.Series:
     return np.ceil(np.log2(code + 1) - 1e-12).astype(int) + 1
 
 
-def _table(nearest: pd.DataFrame, stochastic: pd.DataFrame) -> str:
-    lines = []
-    for index, group in nearest.groupby(LAYER):
-        other = stochastic[(stochastic[LAYER] == list(index)).all(axis=1)]
-        columns = [group["largest_code"], group["sufficient_code"], other["largest_code"], other["likely_code"]]
-        lines.append([layer_name(*index), *(_from_first_to_last(bits_for(column)) for column in columns)])
-    header = ["calibration", "nearest: used", "nearest: suffice", "stochastic: used", "stochastic: likely"]
-    ends = f"{number(nearest['share'].min())} to {number(nearest['share'].max())} of the mean diagonal"
-    caption = f"Bits at the smallest → the largest λ of the sweep ({ends}), 4-bit steps:"
-    return paragraphs(caption, markdown_table(header, lines))
+def _ends(runs_there: pd.DataFrame, column: str) -> tuple[pd.Series, pd.Series]:
+    """Per matrix the bits of the largest code at its smallest λ, and at its largest."""
+    by = runs_there.dropna(subset=[column]).groupby([*LAYER, "share"])[column].max()
+    ends = by.groupby(LAYER).first(), by.groupby(LAYER).last()
+    return tuple(bits_for(end) for end in ends)
 
 
-def _from_first_to_last(values: pd.Series) -> str:
-    return f"{values.iloc[0]} → {values.iloc[-1]}" if len(values) else ""
+def _from_smallest_to_largest(nearest: pd.DataFrame) -> str:
+    first, last = (span(end) for end in _ends(nearest, "sufficient_code"))
+    return f"{first} bits suffice at the smallest λ of a matrix, {last} at the largest"
+
+
+def _part(part: pd.DataFrame) -> str:
+    nearest, stochastic = (part[part["rounding"] == rounding] for rounding in ("nearest", "stochastic"))
+    columns = {"nearest: used": (nearest, "largest_code"), "nearest: suffice": (nearest, "sufficient_code"),
+               "stochastic: used": (stochastic, "largest_code"), "stochastic: likely": (stochastic, "likely_code")}
+    columns = {name: _ends(*source) for name, source in columns.items() if len(source[0])}
+    indices = part[LAYER].drop_duplicates().sort_values(LAYER).itertuples(index=False, name=None)
+    lines = [[layer_name(*index), *(_from_first_to_last(*ends, index) for ends in columns.values())] for index in indices]
+    shares = f"{number(part['share'].min())} to {number(part['share'].max())} of the mean diagonal of live features"
+    largest = "; largest over repetitions" if part["seed"].nunique() > 1 else ""
+    which = setting_words(part, "damping", "rounding") + largest
+    return paragraphs(f"Bits at the smallest → the largest λ of each matrix ({shares}); {which}:",
+                      markdown_table(["calibration", *columns], lines))
+
+
+def _from_first_to_last(first: pd.Series, last: pd.Series, index: tuple) -> str:
+    return f"{first[index]} → {last[index]}" if index in first.index else ""
 
 
 def _saturation(rows: pd.DataFrame) -> str:
     made = pd.concat([runs(rows, sweep) for sweep in ("finite-alphabet", "layers")])
-    made = made[made["alphabet"] == "finite"]
+    made = made[(made["alphabet"] == "finite") & made["saturated_share"].notna()]
     if made.empty:
         return ""
     lines = [
-        [calibration, str(width), span(group["saturated_share"], percent), span(group["unsaturated_neurons"], percent)]
+        [plain(calibration), str(width), span(group["saturated_share"], percent), span(group["unsaturated_neurons"], percent)]
         for (calibration, width), group in made.groupby(["calibration", "bits"])
     ]
+    header = ["calibration", "bits", "saturated steps", "neurons that the bounds still cover"]
     return paragraphs(
-        f"""Where it stops: on the alphabet of the same number of bits as the step (symmetric absmax, {count(len(made), 'run')}) at most
+        f"""Where it stops: on the alphabet of the same number of bits as the step (symmetric absmax, {count(len(made), 'run')};
+{setting_words(made)}) at most
 {percent(made["saturated_share"].max())} of the steps saturated, but a neuron with one saturated step has no guarantee left: between
 {percent(made["unsaturated_neurons"].min())} and {percent(made["unsaturated_neurons"].max())} of the neurons kept theirs.""",
-        details("By matrix", markdown_table(["calibration", "bits", "saturated steps", "neurons that the bounds still cover"], lines)),
+        details("By matrix and width", markdown_table(header, lines, folds=False)),
     )

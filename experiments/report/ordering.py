@@ -4,80 +4,133 @@ from __future__ import annotations
 
 import pandas as pd
 
-from .table import LAYER, NAMED_ORDERINGS, layer_name, norm_ratio, runs
-from .words import NOTHING, Section, count, markdown_table, names, number, paragraphs, percent
+from ..settings import in_words, mean_over_repetitions, split
+from .table import LAYER, NAMED_ORDERINGS, by_setting, layer_name, layers_of, norm_ratio, runs, source
+from .words import Section, count, markdown_table, no_sweep, number, paragraphs, percent, plain, setting_words, span
 
+TITLE = "Which ordering of the features?"
 SMALL = "permutations"
 LOSES = 1.01  # times the bound of natural order
+WHATEVER = ("algorithm", "form", "rounding", "bits", "steps", "alphabet", "draws", "failure_probability")  # pivots have none of these
 
 
 def ordering(rows: pd.DataFrame, show) -> Section:
     """The section; `show(name)` is the Markdown of a figure."""
     made = runs(rows, "ordering")
-    made = made[made["order_floor"] > 0]
-    if made.empty or not {"natural", "decreasing-norm", "min-pivot"} <= set(made["ordering"]):
-        return NOTHING
-    made = made.assign(ratio=norm_ratio(made["pivot_square_sum"], made["order_floor"]))
-    by = made.groupby([*LAYER, "ordering"])["ratio"].mean().unstack()
-    by = by[[name for name in NAMED_ORDERINGS if name in by]]
-    loses = [layer_name(*index) for index, row in by.iterrows() if row["decreasing-norm"] > LOSES * row["natural"]]
-    best = int((by["min-pivot"] <= by.min(axis=1) * (1 + 1e-9)).sum())
-    lost = f"on {names(loses)}" if loses else "nowhere here"
-    heuristic = f"its bound is more than 1 % above that of natural order {lost}"
-    layers = _layers(rows)
-    answer = (f"**Ordering**: decreasing norm is a heuristic ({heuristic}); min-pivot has the smallest bound among the named orderings on "
-              f"{best} of {len(by)} matrices.")
-    header = ["calibration", *by.columns, "floor"]
-    lines = [[layer_name(*index), *(number(value) for value in row), "1"] for index, row in by.iterrows()]
+    made = made[(made["order_floor"] > 0) & made["ordering"].isin(NAMED_ORDERINGS)]
+    if made.empty:
+        return no_sweep(TITLE, "ordering")
+    if made["ordering"].nunique() < 2:
+        return Section(TITLE, why="the sweep `ordering` has fewer than two of the named orderings")
+    parts = split(made, ("ordering", *WHATEVER))
+    bounds = {which: _bounds(part) for which, part in parts}
+    findings = [finding for finding in (_heuristic(bounds), _best(bounds)) if finding]
+    measured = _measured(rows)
     text = paragraphs(
-        f"""The paper's reason for processing features by decreasing norm ("act-order") is its bound for $m \\le N$, where only the last
-$m$ features count in full (`optq-l2-explicit`). What any ordering can gain is limited: the product of the pivots is
-$\\det H$ whatever the ordering, so no bound falls below the floor $N(\\det H)^{{1/N}}$ (`order-floor`). **The theory supports
-looking at residual norms, not at norms**: decreasing norm is a heuristic ({heuristic}); min-pivot, which goes backwards and eliminates
-the smallest *residual* each time, is the best of the named ones on {best} of {len(by)} matrices. Where it stops: the best ordering of
-all is NP-hard to find.""",
-        "The bound of OPTQ relative to the floor, damping 0.01 of the mean diagonal:",
-        markdown_table(header, lines),
-        layers,
+        """The paper's reason for processing features by decreasing norm ("act-order") is its bound for $m \\le N$, where only the last
+$m$ features count in full (`optq-l2-explicit`). What any ordering can gain is limited: the product of the squared pivots is
+$\\det H$ whatever the ordering, so no bound falls below a floor (`order-floor`). **The theory supports looking at residual norms, not
+at norms**, as min-pivot does, which goes backwards and eliminates the smallest *residual* each time. Where it stops: none of these rules
+is the best of all orderings.""",
+        by_setting(made, _table, ("ordering", *WHATEVER)),
+        *(text for text, _ in measured),
         show("ordering_effect"),
         _small(rows),
         show("all_orderings"),
     )
-    return Section("Which ordering of the features?", answer, text)
+    found = "; ".join(findings) or f"{made['ordering'].nunique()} orderings are compared"
+    return Section(TITLE, f"**Ordering** (sweep `ordering`): {'; '.join([found, *(short for _, short in measured)])}.", text)
 
 
-def _layers(rows: pd.DataFrame) -> str:
-    made = runs(rows, "layers")
-    made = made[(made["bits"] == 4) & (made["rounding"] == "nearest") & (made["alphabet"] == "infinite")]
-    by = made.pivot_table(index=LAYER, columns="ordering", values="damped_error")
-    if not {"natural", "decreasing-norm", "min-pivot"} <= set(by):
+def _bounds(part: pd.DataFrame) -> pd.DataFrame:
+    """The bound over the floor, as norms: one line per matrix, one column per named ordering."""
+    ratio = norm_ratio(part["pivot_square_sum"], part["order_floor"])
+    by = mean_over_repetitions(part.assign(bound_over_floor=ratio), [*LAYER, "ordering"], ["bound_over_floor"], WHATEVER)
+    by = by["bound_over_floor"].unstack()
+    return by[[name for name in NAMED_ORDERINGS if name in by]]
+
+
+def _heuristic(bounds: dict[str, pd.DataFrame]) -> str:
+    """Where decreasing norm has the larger bound."""
+    with_both = {which: by.dropna(subset=["natural", "decreasing-norm"]) for which, by in bounds.items()
+                 if {"natural", "decreasing-norm"} <= set(by)}
+    if not with_both:
         return ""
-    gain = {name: norm_ratio(by[name], by["natural"]) for name in ("decreasing-norm", "min-pivot")}
-    lower = int((gain["min-pivot"] < gain["decreasing-norm"]).sum())
-    worse = int((gain["decreasing-norm"] > 1).sum())
-    return f"""On the {count(len(by), "linear layer")} of the transformer the *measured* damped error under decreasing norm is
-{number(gain["decreasing-norm"].median())} times that of natural order in the median ({number(gain["decreasing-norm"].min())} to
-{number(gain["decreasing-norm"].max())}; worse on {worse or "none"}), under min-pivot {number(gain["min-pivot"].median())} times
-({number(gain["min-pivot"].min())} to {number(gain["min-pivot"].max())}); min-pivot has the smaller error of the two on {lower}."""
+    loses = [layer_name(*index) + (f" ({which})" if which else "") for which, by in with_both.items() for index, row in by.iterrows()
+             if row["decreasing-norm"] > LOSES * row["natural"]]
+    lost = f"on {', '.join(loses)}" if loses else "nowhere here"
+    return f"decreasing norm is a heuristic (its bound is more than 1 % above that of natural order {lost})"
+
+
+def _best(bounds: dict[str, pd.DataFrame]) -> str:
+    """How often min-pivot has the smallest bound of the named orderings."""
+    of = [by[by["min-pivot"].notna()] for by in bounds.values() if "min-pivot" in by and len(by.columns) > 1]
+    total = sum(map(len, of))
+    if not total:
+        return ""
+    best = sum(int((by["min-pivot"] <= by.min(axis=1) * (1 + 1e-9)).sum()) for by in of)
+    among = count(total, "matrix", "matrices") if len(of) == 1 else f"{total} pairs of a matrix and a setting"
+    return f"min-pivot has the smallest bound among the named orderings on {best} of {among}"
+
+
+def _table(part: pd.DataFrame) -> str:
+    by = _bounds(part)
+    lines = [[layer_name(*index), *("" if pd.isna(value) else number(value) for value in row), "1"] for index, row in by.iterrows()]
+    return paragraphs(f"The bound of OPTQ relative to the floor, as norms; {setting_words(part, 'ordering', *WHATEVER, averaged=True)}:",
+                      markdown_table(["calibration", *(in_words("ordering", name) for name in by.columns), "floor"], lines))
+
+
+def _measured(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """For each setting of the sweep `layers` with two orderings or more: a paragraph on the measured errors, and it in short."""
+    made = runs(rows, "layers")
+    made = made[made["ordering"].isin(NAMED_ORDERINGS) & (made["damped_error"] > 0)]
+    told = [_of_layers(part, made) for _, part in split(made, ("ordering",))]
+    return [both for both in told if both]
+
+
+def _of_layers(part: pd.DataFrame, runs_of_sweep: pd.DataFrame) -> tuple[str, str] | None:
+    norms = part.assign(error=part["damped_error"] ** 0.5)
+    by = mean_over_repetitions(norms, [*LAYER, "ordering"], ["error"])["error"].unstack()
+    if not {"natural", "decreasing-norm", "min-pivot"} <= set(by):
+        return None
+    by = by.dropna(subset=["natural", "decreasing-norm", "min-pivot"])
+    decreasing, best, gain = by["decreasing-norm"] / by["natural"], by["min-pivot"] / by["natural"], by["min-pivot"] / by["decreasing-norm"]
+    lower, worse = int((gain < 1).sum()), int((decreasing > 1).sum())
+    which, where = setting_words(part, "ordering", averaged=True), layers_of(part, "layer")
+    text = f"""On the {where} ({which}) the *measured* damped error (norm) under decreasing norm is
+{number(decreasing.median())} times that of natural order in the median ({span(decreasing)}; worse on {worse or "none"}), under min-pivot
+{number(best.median())} times ({span(best)}). Min-pivot's error is {_less(gain.median())} than decreasing norm's
+in the median ({_less(gain.min())} to {_less(gain.max())}), and smaller on {lower} of {len(by)}."""
+    return text, (f"measured on the {where}, min-pivot's error is {_less(gain.median())} than decreasing norm's in the median "
+                  f"({source(part, runs_of_sweep)})")
+
+
+def _less(ratio: float) -> str:
+    return f"{percent(abs(1 - ratio))} {'smaller' if ratio <= 1 else 'larger'}"
 
 
 def _small(rows: pd.DataFrame) -> str:
-    everything = rows[(rows["sweep"] == SMALL) & (rows["record"] == "permutation")]
-    if everything.empty:
+    everything = rows[(rows["sweep"] == SMALL) & rows["record"].isin(["permutation", "run"])]
+    if not (everything["record"] == "permutation").any():
         return ""
+    return by_setting(everything, _all_orderings, ("ordering", *WHATEVER))
+
+
+def _all_orderings(part: pd.DataFrame) -> str:
+    everything = part[part["record"] == "permutation"]
+    named = [name for name in NAMED_ORDERINGS if name in set(part["ordering"])]
     lines = []
     for calibration, group in everything.groupby("calibration"):
         ratio = norm_ratio(group["pivot_square_sum"], group["order_floor"])
-        named = rows[(rows["sweep"] == SMALL) & (rows["record"] == "run") & (rows["calibration"] == calibration)].set_index("ordering")
-        of = norm_ratio(named["pivot_square_sum"], named["order_floor"])
-        better = [percent(float((ratio < of[name] * (1 - 1e-9)).mean())) for name in NAMED_ORDERINGS]
-        lines.append([calibration, f"{number(ratio.min())} to {number(ratio.max())}", *better])
-    features, orders = int(everything["features"].iloc[0]), everything.groupby("calibration").size().max()
-    chosen = " (`ar1-7` was chosen so that decreasing norm loses)" if "ar1-7" in set(everything["calibration"]) else ""
-    header = ["calibration", "bound / floor, best to worst", *(f"better than {name}" for name in NAMED_ORDERINGS)]
+        of = part[(part["record"] == "run") & (part["calibration"] == calibration)].drop_duplicates("ordering").set_index("ordering")
+        of = norm_ratio(of["pivot_square_sum"], of["order_floor"])
+        better = [percent(float((ratio < of[name] * (1 - 1e-9)).mean())) if name in of else "" for name in named]
+        lines.append([plain(calibration), span(ratio), *better])
+    orders = everything.groupby(["calibration", "bits"]).size()
+    header = ["calibration", "bound / floor, best to worst", *(f"better than {in_words('ordering', name)}" for name in named)]
     return paragraphs(
-        f"All {int(orders):,} orderings of {features} features{chosen}: the range of the bound, "
-        "and the share of all orderings whose bound is strictly better than that of a named one (0 %: the named one is optimal).",
+        f"All {span(orders, lambda value: f'{int(value):,}')} orderings of {span(everything['features'])} features "
+        f"({setting_words(part, 'ordering', *WHATEVER)}): the range of the bound, as norms, and the share of all orderings whose bound is "
+        "strictly better than that of a named one (0 %: the named one is optimal).",
         markdown_table(header, lines),
     )
-

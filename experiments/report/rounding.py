@@ -5,98 +5,158 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .table import LAYER, norm_ratio, runs
-from .words import NOTHING, Section, count, markdown_table, number, paragraphs
+from ..settings import AXES, enumerated, mean_over_repetitions, normal, split
+from .table import LAYER, by_setting, layer_name, layers_of, norm_ratio, runs, source, usual
+from .words import Section, count, markdown_table, no_sweep, number, paragraphs, percent, setting_words, span
 
-PROBABILITY = 0.05
-CLAIMS = {"sto-optq-linf", "sto-optq-linf-rowwise"}  # whose levels are compared
+TITLE = "Nearest or stochastic rounding?"
+CLAIMS = ["sto-optq-linf", "sto-optq-linf-rowwise"]  # whose levels are compared
+ABOVE = 1.05  # times sqrt(2): where stochastic rounding costs more than the prediction says
 
 
 def rounding(rows: pd.DataFrame, show) -> Section:
     """The section; `show(name)` is the Markdown of a figure."""
-    tails = rows[(rows["sweep"] == "tail") & (rows["record"] == "claim")]
-    growth = rows[rows["sweep"] == "growth"]
-    if not set(tails["claim"]) >= CLAIMS or set(growth["rounding"]) != {"nearest", "stochastic"}:
-        return NOTHING
-    largest = growth[growth["features"] == growth["features"].max()].groupby("rounding")["measured_max"].max()
-    answer = (f"**Stochastic rounding** buys a worst case: on the adversarial construction with N = {int(growth['features'].max()):,} it "
-              f"errs by {number(largest['stochastic'])} where nearest rounding errs by {number(largest['nearest'])}{_price(rows)}.")
+    growth = rows[(rows["sweep"] == "growth") & rows["measured_max"].notna()]
+    growth = growth if set(growth["rounding"]) == {"nearest", "stochastic"} else growth.head(0)
+    costs, tail = _costs(rows), _tail(rows)
+    if growth.empty and not costs and not tail:
+        return no_sweep(TITLE, "growth", "tail", "layers")
+    worst = [f"buys a worst case: on the adversarial construction with N = {_largest(growth, 'features'):,.0f} it errs by at most "
+             f"{number(_at_largest(growth, 'stochastic'))} where nearest rounding errs by {number(_at_largest(growth, 'nearest'))} "
+             "(sweep `growth`)"]
+    answer = "; ".join([*(worst if len(growth) else []), *(_in_short(which, where, table) for _, which, where, table in costs)])
     text = paragraphs(
         """The errors of nearest rounding can all have one sign; those of stochastic rounding have mean zero whatever came before, so
 their sum concentrates. **The theory supports it against worst cases**, where the largest output error matters; on ordinary layers it
 predicts twice the mean square error.""",
-        _cost(rows),
-        _tail_table(rows, tails),
+        *(_cost(which, where, table) for which, _, where, table in costs),
+        tail,
         show("stochastic_tail"),
-        _growth_table(growth),
+        _growth_table(growth) if len(growth) else "",
         show("adversarial_growth"),
     )
-    return Section("Nearest or stochastic rounding?", answer, text)
+    return Section(TITLE, f"**Stochastic rounding** {answer or 'keeps to its levels: see how often they were exceeded'}.", text)
 
 
-def _against_nearest(rows: pd.DataFrame) -> pd.Series:
-    """Stochastic over nearest damped error on each layer of the transformer, as norms."""
+def _costs(rows: pd.DataFrame) -> list[tuple[str, str, str, pd.DataFrame]]:
+    """For each setting of the sweep `layers` with both roundings: its words, long and short, on which layers, how both compare."""
     made = runs(rows, "layers")
-    made = made[(made["bits"] == 4) & (made["alphabet"] == "infinite") & (made["ordering"] == "decreasing-norm")]
-    by = made.pivot_table(index=LAYER, columns="rounding", values="damped_error")
-    return norm_ratio(by["stochastic"], by["nearest"]) if {"nearest", "stochastic"} <= set(by) else pd.Series(dtype=float)
+    made = made[(made["damped_error"] > 0) & (made["saturated_share"] == 0)]
+    found = []
+    for _, part in split(usual(made, "damping", "ordering"), ("rounding",)):
+        norms = part.assign(error=np.sqrt(part["damped_error"]), of_prediction=norm_ratio(part["damped_error"], part["damped_predicted"]))
+        known = [name for name in ("error", "of_prediction", "zeroed_share") if name in norms]
+        by = mean_over_repetitions(norms, [*LAYER, "rounding"], known).unstack()
+        if {"nearest", "stochastic"} <= set(by["error"]):
+            by = by[by["error"].notna().all(axis=1)]
+            by["ratio", ""] = by["error", "stochastic"] / by["error", "nearest"]
+            found.append((setting_words(part, "rounding", averaged=True), source(part, made), layers_of(part), by))
+    return found
 
 
-def _price(rows: pd.DataFrame) -> str:
-    ratio = _against_nearest(rows)
-    return f"; on the transformer's layers its damped error is {number(ratio.median())} times as large" if len(ratio) else ""
+def _in_short(which: str, where: str, by: pd.DataFrame) -> str:
+    ratio = by["ratio"]
+    return (f"on the {where} its damped error is {number(ratio.median())} times as large in the median, {number(ratio.max())} times at "
+            f"most ({which})")
 
 
-def _cost(rows: pd.DataFrame) -> str:
-    ratio = _against_nearest(rows)
-    return f"""On the {count(len(ratio), "linear layer")} of the transformer stochastic / nearest damped error was
-{number(ratio.median())} in the median ({number(ratio.min())} to {number(ratio.max())}); √2 = 1.41.""" if len(ratio) else ""
+def _cost(which: str, where: str, by: pd.DataFrame) -> str:
+    ratio = by["ratio"]
+    return f"""On the {where} ({which}) stochastic / nearest damped error, as norms, was
+{number(ratio.median())} in the median ({span(ratio)}), where the prediction is √2 = 1.41.{_cause(by[ratio > ABOVE * np.sqrt(2)], by)}"""
 
 
-def _tail_table(rows: pd.DataFrame, tails: pd.DataFrame) -> str:
-    at = tails[tails["failure_probability"] == PROBABILITY]
-    sure = rows[(rows["sweep"] == "tail") & (rows["record"] == "tail")].groupby("calibration")["deterministic_level"].first()
+def _cause(above: pd.DataFrame, by: pd.DataFrame) -> str:
+    """Why the ratio is above the predicted one on some layers, as far as the rows tell."""
+    if above.empty:
+        return ""
+    names = enumerated([layer_name(*index) for index in above.index])
+    nearest, stochastic = (span(above["of_prediction", rounding]) for rounding in ("nearest", "stochastic"))
+    said = (f" It is more than {percent(ABOVE - 1)} above that on {names}; there nearest rounding errs by {nearest} of its own prediction, "
+            f"stochastic by {stochastic} of its own")
+    if "zeroed_share" not in by or by["zeroed_share"].isna().all(axis=None):
+        return f"{said}."
+    here, there = above["zeroed_share", "nearest"], by.loc[by.index.difference(above.index), ("zeroed_share", "nearest")]
+    elsewhere = f" (elsewhere {span(there, percent)})" if len(there) else ""
+    return (f"{said}. The cause are wide steps: {span(here, percent)} of the bound lies on "
+            f"weights below half a step{elsewhere}, which nearest rounding sets to zero at an error of their own small size, while "
+            "stochastic rounding does not.")
+
+
+def _tail(rows: pd.DataFrame) -> str:
+    tails = rows[(rows["sweep"] == "tail") & (rows["record"] == "claim") & rows["claim"].isin(CLAIMS) & (rows["level"] > 0)]
+    sure = rows[(rows["sweep"] == "tail") & (rows["record"] == "tail")]
+    return by_setting(usual(tails, "failure_probability"), lambda part: _tail_table(part, sure), ("draws",))
+
+
+def _tail_table(part: pd.DataFrame, sure: pd.DataFrame) -> str:
+    same = [axis for axis in AXES if axis not in ("failure_probability", "draws")]
+    deterministic = normal(sure).drop_duplicates([*same, "draws"]).set_index([*same, "draws"])["deterministic_level"]
     lines = []
-    for calibration, group in at.groupby("calibration"):
+    for index, group in part.groupby([*same, "draws"], dropna=False):
         of = group.drop_duplicates("claim").set_index("claim")
-        paper, rowwise = of.loc["sto-optq-linf"], of.loc["sto-optq-linf-rowwise"]
-        levels = [number(paper.level / rowwise.level), number(sure[calibration] / rowwise.level)]
-        lines.append([calibration, *levels, _seen(paper), _seen(rowwise)])
+        if set(CLAIMS) <= set(of.index):
+            paper, rowwise = (of.loc[name] for name in CLAIMS)
+            sure_level = number(deterministic[index] / rowwise.level) if index in deterministic.index else ""
+            levels = [number(paper.level / rowwise.level), sure_level]
+            which = f", repetition {paper.seed}" if part["seed"].nunique() > 1 else ""
+            lines.append([layer_name(paper.calibration, paper.layer) + which, *levels, _seen(paper), _seen(rowwise)])
+    if not lines:
+        return ""
     header = ["calibration", "paper's level / row-wise level", "deterministic level / row-wise level", "failures at the paper's level",
               "failures at the row-wise level"]
     return paragraphs(
-        f"""**The tail** at $p = {PROBABILITY}$, one neuron, many draws: how often $\\Vert X(w-q)\\Vert_\\infty$ exceeded its level, with
-the exact 99 % binomial interval of that probability. The deterministic level is what nearest rounding can never exceed.""",
+        f"""**The tail** of one neuron ({setting_words(part, "draws")}): in how many draws
+$\\Vert X(w-q)\\Vert_\\infty$ exceeded its level, with the exact 99 % binomial interval of that probability. The deterministic level is
+what nearest rounding can never exceed.""",
         markdown_table(header, lines),
-    ) if lines else ""
+    )
 
 
 def _seen(row: pd.Series) -> str:
     return f"{int(row.failures)} of {int(row.draws_used):,}: [{number(row.interval_low)}, {number(row.interval_high)}]"
 
 
+def _largest(growth: pd.DataFrame, column: str) -> float:
+    return growth[column].max()
+
+
+def _at_largest(growth: pd.DataFrame, rounding: str) -> float:
+    """The largest error of a rounding at the largest size."""
+    of = growth[growth["rounding"] == rounding]
+    return of[of["features"] == _largest(growth, "features")]["measured_max"].max()
+
+
 def _growth_table(growth: pd.DataFrame) -> str:
-    lines, draws = [], int(growth["seed"].max()) + 1
+    lines = []
     for features, group in growth.groupby("features"):
         of = group.groupby("rounding")[["measured_max", "level", "largest_code", "code_level"]].max()
+        if not {"nearest", "stochastic"} <= set(of.index):
+            continue
         nearest, stochastic = of.loc["nearest"], of.loc["stochastic"]
         lines.append([f"{int(features):,}", number(nearest.measured_max), number(nearest.level), f"{nearest.largest_code:.0f}",
                       number(stochastic.measured_max), number(stochastic.level), f"{stochastic.largest_code:.0f}",
                       number(stochastic.code_level)])
-    header = ["N", "nearest: error", "η√N", "nearest: largest code", f"stochastic: error, largest of {draws} runs",
-              "its level", "stochastic: largest code", "its level"]
-    power = _slope(growth, "nearest")
     chance = growth[growth["rounding"] == "stochastic"]
+    draws = chance.groupby("features")["seed"].nunique()
+    header = ["N", "nearest: error", "η√N", "nearest: largest code", f"stochastic: error, largest of {span(draws)} runs",
+              "its level", "stochastic: largest code", "its level"]
+    nearest = growth[growth["rounding"] == "nearest"]
+    eta = nearest["level"] / np.sqrt(nearest["features"].astype(float))
     above = int((chance["measured_max"] > chance["level"]).sum())
+    levels = chance["failure_probability"].dropna() if "failure_probability" in chance else chance["level"].head(0)
+    probability = f" that holds with probability {span(1 - levels)}" if len(levels) else ""
     return paragraphs(
-        f"""**The adversarial construction** (`adversarial-growth`, step 1, η ≈ 0.3): with nearest rounding every error has the same sign
-and all of it lands on one output, growing like $N^{{{power:.2f}}}$; of {len(chance)} stochastic runs {above or "none"} exceeded the level
-that holds with probability 0.95. No fixed alphabet holds the codes of nearest rounding.""",
+        f"""**The adversarial construction** (`adversarial-growth`, step 1, η = {span(eta)}): with nearest rounding every error has the same
+sign and all of it lands on one output{_power(nearest)}; of {count(len(chance), "stochastic run")} {above or "none"} exceeded the
+level{probability}. No fixed alphabet holds the codes of nearest rounding.""",
         markdown_table(header, lines),
     )
 
 
-def _slope(growth: pd.DataFrame, rounding: str) -> float:
+def _power(nearest: pd.DataFrame) -> str:
     """The exponent of the growth with N, by least squares on logarithms."""
-    of = growth[growth["rounding"] == rounding]
-    return float(np.polyfit(np.log(of["features"].astype(float)), np.log(of["measured_max"].astype(float)), 1)[0])
+    if nearest["features"].nunique() < 2:
+        return ""
+    slope = np.polyfit(np.log(nearest["features"].astype(float)), np.log(nearest["measured_max"].astype(float)), 1)[0]
+    return f", growing like $N^{{{float(slope):.2f}}}$"

@@ -8,7 +8,7 @@ from provable_ptq.bounds.problems.constructions import growth_problem
 from provable_ptq.bounds.stochastic.levels import rowwise_level
 from provable_ptq.bounds.stochastic.sto_optq_alphabet import alphabet_levels
 from provable_ptq.figures import adversarial_growth
-from provable_ptq.figures.style import NothingToDrawError
+from provable_ptq.figures.runs import NothingToDrawError
 
 ETA = 0.3
 

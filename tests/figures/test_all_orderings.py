@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from provable_ptq.algorithms import Grid, factorize, optq
 from provable_ptq.figures import all_orderings
-from provable_ptq.figures.style import NothingToDrawError
+from provable_ptq.figures.runs import NothingToDrawError
 
 NAMED = ("natural", "decreasing-norm", "min-pivot")
 COMMON = {"sweep": "permutations", "calibration": "ar1-6", "layer": "", "steps": "uniform", "samples": 9, "features": 4}

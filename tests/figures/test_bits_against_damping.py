@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from provable_ptq.figures import bits_against_damping
-from provable_ptq.figures.style import NothingToDrawError
+from provable_ptq.figures.runs import NothingToDrawError
 
-AXES = {"sweep": "bits", "record": "run", "calibration": "ar1", "layer": "", "alphabet": "infinite", "samples": 8, "features": 4,
-        "signal": 1.0, "largest_weight_code": 7.0}  # fmt: skip
+AXES = {"sweep": "bits", "record": "run", "calibration": "ar1", "layer": "", "algorithm": "optq", "alphabet": "infinite", "samples": 8,
+        "features": 4, "mean_diagonal": 1.0, "likely_probability": 0.9, "signal": 1.0, "largest_weight_code": 7.0}  # fmt: skip
 CODES = {"1e-4": (30, 12, 22, 15), "1": (9, 7, 11, 8)}  # sufficient and used by nearest rounding, likely and used by stochastic
 
 
@@ -15,8 +15,9 @@ def table(**changes):
     rows = []
     for share, (sufficient, nearest, likely, stochastic) in CODES.items():
         for rounding, used in (("nearest", nearest), ("stochastic", stochastic)):
-            rows.append(AXES | {"damping": f"mean-diagonal:{share}", "rounding": rounding, "sufficient_code": float(sufficient),
-                                "likely_code": float(likely), "largest_code": float(used)} | changes)  # fmt: skip
+            codes = {"sufficient_code": float(sufficient), "likely_code": float(likely), "largest_code": float(used)}
+            damping = {"damping": f"mean-diagonal:{share}", "absolute_damping": float(share)}
+            rows.append(AXES | damping | {"rounding": rounding} | codes | changes)
     return pd.DataFrame(rows)
 
 
@@ -30,7 +31,9 @@ def lines(axes, gid):
 
 def test_whole_bits_above_a_height_hold_its_code_and_one_bit_less_does_not():
     codes = np.array([1, 2, 3, 6, 7, 8, 14, 15, 16, 100, 127, 128, 5000])
-    (axes,) = panels(pd.concat([table(damping=f"mean-diagonal:{place + 1}", largest_code=float(code)) for place, code in enumerate(codes)]))
+    (axes,) = panels(pd.concat([
+        table(damping=f"mean-diagonal:{place}", absolute_damping=place, largest_code=float(code)) for place, code in enumerate(codes, 1)
+    ]))
     for measured in lines(axes, "measured"):
         whole = np.ceil(measured.get_ydata() - 1e-12)
         assert (2 ** (whole - 1) - 1 >= codes).all()
@@ -76,7 +79,7 @@ def test_one_rounding_alone_is_drawn_alone():
 
 
 @pytest.mark.parametrize("changes", [
-    {"sweep": "other"}, {"record": "claim"}, {"alphabet": "finite"}, {"damping": "0.1"}, {"signal": np.nan},
+    {"sweep": "other"}, {"record": "claim"}, {"alphabet": "finite"}, {"absolute_damping": 0.0}, {"algorithm": "gpfq"}, {"signal": np.nan},
 ], ids=lambda changes: next(iter(changes)))  # fmt: skip
 def test_rows_that_cannot_be_shown_are_refused(changes):
     with pytest.raises(NothingToDrawError, match="bits"):

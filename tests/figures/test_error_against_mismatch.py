@@ -10,7 +10,7 @@ from provable_ptq.algorithms import Grid
 from provable_ptq.bounds import Problem, check
 from provable_ptq.experiments.store import read_table
 from provable_ptq.figures import error_against_mismatch
-from provable_ptq.figures.style import NothingToDrawError
+from provable_ptq.figures.runs import NothingToDrawError
 
 PAPER = Path(experiments.__file__).parent / "results" / "paper.parquet"
 AXES = {"sweep": "mismatch", "record": "run", "layer": "", "rounding": "nearest", "saturated_share": 0.0, "samples": 24, "features": 6}
@@ -57,7 +57,7 @@ def heights(artist):
 def test_noise_and_real_mismatch_stand_in_panels_of_their_own(table):
     noise, layers = panels(table)
     assert (noise.get_title(), layers.get_title()) == ("AR(1) (24 × 6)", "Digits network (24 × 6)")
-    assert (noise.get_xscale(), layers.get_xscale()) == ("log", "linear")
+    assert [label.get_text() for label in noise.get_xticklabels()] == ["1", "10", "100"]
 
 
 def test_every_dot_lies_below_the_bound_of_its_own_algorithm(table):
@@ -78,11 +78,10 @@ def test_dots_are_means_of_norms_relative_to_the_signal(table):
 
 def test_the_mismatch_itself_is_drawn_at_its_own_size(table):
     noise, layers = panels(table)
-    (diagonal,) = artists(noise, "mismatch")
-    np.testing.assert_array_equal(diagonal.get_xdata(), diagonal.get_ydata())
-    (bars,) = artists(layers, "mismatch")
     relative = np.sqrt(table["mismatch_error"] / table["original_signal"]).groupby(table["mismatch"]).mean()
-    np.testing.assert_allclose(heights(bars), relative[["layers:8", "layers:4", "layers:4:8"]])
+    for axes, order in ((noise, ["noise:0.01", "noise:0.1", "noise:1"]), (layers, ["layers:8", "layers:4", "layers:4:8"])):
+        (bars,) = artists(axes, "mismatch")
+        np.testing.assert_allclose(heights(bars), relative[order])
 
 
 def test_settings_stand_by_growing_mismatch_under_their_bits(table):
@@ -117,16 +116,19 @@ def test_rows_that_no_bound_covers_are_refused(table, changes, said):
         error_against_mismatch.draw(table.assign(**changes))
 
 
-def test_every_dot_lies_below_its_own_bound_at_its_own_place():
-    """On the paper's matrices the bounds are steep: a dot moved sideways would stand above its bound."""
+def test_no_two_marks_and_no_two_bounds_stand_upon_each_other():
+    """On the paper's matrices the bounds of both forms of Qronos are all but the same, and at little mismatch all errors are."""
     paper, _ = read_table(PAPER)
-    shown = [axes for axes in panels(paper) if axes.get_xscale() == "log"]
-    assert len(shown) == 3
-    for axes in shown:
-        for bound, measured in zip(artists(axes, "bound"), artists(axes, "measured"), strict=True):
-            x, levels = np.log(bound.get_xdata()), np.log(bound.get_ydata())
-            assert (np.log(measured.get_ydata()) <= np.interp(np.log(measured.get_xdata()), x, levels)).all()
-            assert np.abs(np.log(measured.get_xdata()) - x).max() < np.log(1.015)
+    for axes in panels(paper):
+        reach = np.concatenate([np.array(bars.get_segments())[:, :, 0] for bars in artists(axes, "bound")])
+        reach = reach[np.argsort(reach[:, 0])]
+        assert (reach[1:, 0] > reach[:-1, 1]).all(), "bars side by side"
+        dots = np.sort(np.concatenate([measured.get_xdata() for measured in artists(axes, "measured")]))
+        assert np.diff(dots).min() > 0.1, "dots beside each other"
+        for bars, measured in zip(artists(axes, "bound"), artists(axes, "measured"), strict=True):
+            ends, y = np.array(bars.get_segments()), measured.get_ydata()
+            np.testing.assert_allclose(ends[:, :, 0].mean(axis=1), measured.get_xdata())
+            assert (y <= ends[:, 0, 1]).all(), "every dot straight below its own bound"
 
 
 def test_deployed_inputs_of_a_file_are_one_more_group_by_growing_mismatch(table):
@@ -139,8 +141,8 @@ def test_deployed_inputs_of_a_file_are_one_more_group_by_growing_mismatch(table)
         assert (measured.get_ydata() < heights(bound)).all()
 
 
-@pytest.mark.parametrize(("seeds", "said"), [([0], "one run each"), ([0, 1], "mean over 2 runs\ncoloured bar: smallest to largest run")])
+@pytest.mark.parametrize(("seeds", "said"), [([0], "one run each"), ([0, 1], "mean of\n2 repetitions;\nbar: smallest to largest")])
 def test_the_legend_speaks_of_means_only_where_there_are_several_runs(table, seeds, said):
     figure = error_against_mismatch.draw(table[table["seed"].isin(seeds)])
     (legend,) = (axes.get_legend() for axes in figure.axes if axes.get_legend())
-    assert legend.get_title().get_text() == f"black: proven bound\ndot: measured, {said}"
+    assert legend.get_title().get_text() == f"dot: measured, {said}"

@@ -8,7 +8,7 @@ from provable_ptq.algorithms.closest_vector import closest_vector
 from provable_ptq.bounds import Problem, check
 from provable_ptq.bounds.mismatch.projection import target, unexplained_squared
 from provable_ptq.figures import exact_optimum
-from provable_ptq.figures.style import CELL, NothingToDrawError
+from provable_ptq.figures.runs import CELL, NothingToDrawError
 
 ALGORITHMS = (("optq", "alternating"), ("qronos", "alternating"), ("qronos", "projected"))
 CLAIM, POWER = {"optq": "optq-mismatch", "qronos": "qronos-l2"}, {"optq": 2, "qronos": 1}
@@ -20,8 +20,9 @@ def rows_of_run(features, mismatch, algorithm, form, seed):
     X, W = rng.standard_normal((4 * features, features)) @ rng.standard_normal((features, features)), rng.standard_normal((features, 6))
     deployed = None if mismatch == "none" else X + 0.2 * rng.standard_normal(X.shape)
     problem = Problem(X, W, Grid(step=0.6), algorithm=algorithm, form=form, damping=0.1, X_quantized=deployed)
-    axes = dict.fromkeys(CELL, "") | {"sweep": "optimum", "calibration": f"small-{features}", "mismatch": mismatch, "algorithm": algorithm,
-                                      "form": form, "seed": seed, "features": features, "rounding": "nearest"}  # fmt: skip
+    axes = dict.fromkeys(CELL, "") | {"sweep": "optimum", "calibration": f"ar1-small-{features}", "mismatch": mismatch,
+                                      "algorithm": algorithm, "form": form, "seed": seed, "features": features,
+                                      "rounding": "nearest"}  # fmt: skip
     facts = {"record": "run", "claim": "", "saturated_share": 0.0, "optimum_decided": 1.0} | sides(problem, mismatch)
     rows = [axes | facts]
     if algorithm == "optq" and mismatch == "none":
@@ -67,7 +68,7 @@ def heights(bars):
 
 def test_matched_inputs_come_first_and_show_one_algorithm(table):
     matched, mismatched = panels(table)
-    assert (matched.get_title(), mismatched.get_title()) == ("matched inputs", "mismatched inputs (noise 0.2)")
+    assert (matched.get_title(), mismatched.get_title()) == ("matched inputs", "noise of 20 % of each\nfeature's size")
     assert (len(artists(matched, "measured")), len(artists(mismatched, "measured"))) == (1, 3)
     assert [label.get_text() for label in matched.get_xticklabels()] == ["2", "4"]
 
@@ -96,7 +97,7 @@ def test_the_guarantee_lies_above_what_it_guarantees_and_only_on_matched_inputs(
 
 def test_claims_at_several_probabilities_do_not_multiply_runs(table):
     text = exact_optimum.draw(table).axes[2].get_legend().get_title().get_text()
-    assert "mean over 2 runs" in text
+    assert "mean of\n2 repetitions" in text
     np.testing.assert_array_equal(
         heights(artists(panels(table)[0], "guarantee")[0]),
         heights(artists(panels(table[table["failure_probability"] != 0.01])[0], "guarantee")[0]),

@@ -11,12 +11,13 @@ from provable_ptq import figures
 from provable_ptq.algorithms import InvalidArgumentError
 from provable_ptq.experiments.store import write_table
 from provable_ptq.figures import error_against_damping, ordering_effect, stochastic_tail
+from provable_ptq.figures.panels import by_panel
 from provable_ptq.figures.render import FIGURES, render
-from provable_ptq.figures.style import NothingToDrawError, by_calibration, guaranteed_runs
+from provable_ptq.figures.runs import NothingToDrawError, guaranteed_runs
 
 FOLDER = Path(figures.__file__).parent
 NAMES = sorted(FIGURES)
-MACHINERY = {"__init__", "style", "render"}
+MACHINERY = {"__init__", "panels", "render", "runs", "style"}
 COMMON = {
     "layer": "", "mismatch": "none", "algorithm": "optq", "form": "alternating", "rounding": "nearest", "bits": 4, "steps": "uniform",
     "alphabet": "infinite", "seed": 0, "draws": 0, "samples": 8, "features": 4, "neurons": 2, "record": "run", "claim": "",
@@ -28,6 +29,7 @@ def run_row(sweep, calibration, damping, ordering, pivots, share=0.3, **changes)
     """A run whose damped error is `share` of its bound."""
     bound = FACTS["step_square_sum"] * pivots / 4
     sizes = {"pivot_square_sum": pivots, "damped_bound": bound, "damped_error": share * bound, "reconstruction": share * bound / 2}
+    sizes |= {"absolute_damping": 7.0 * float(damping.rpartition(":")[2]), "mean_diagonal": 7.0}
     axes = {"sweep": sweep, "calibration": calibration, "damping": damping, "ordering": ordering}
     return COMMON | FACTS | axes | sizes | changes
 
@@ -82,7 +84,7 @@ def rendered(tmp_path_factory):
 
 def test_each_figure_is_one_file_named_after_it():
     assert {file.stem for file in FOLDER.glob("*.py")} - MACHINERY == set(FIGURES)
-    assert all(entry.caption.endswith(".") and entry.sweep for entry in FIGURES.values())
+    assert all(entry.sweep for entry in FIGURES.values())
 
 
 def test_every_figure_is_written_as_small_png_and_pdf(rendered):
@@ -136,7 +138,7 @@ def test_damping_bounds_lie_above_the_dots_of_their_ordering():
 
 def test_ordering_bounds_lie_right_of_the_dots_and_of_the_floor():
     shown = panels(ordering_effect, small_table())
-    assert [axes.get_title() for axes in shown] == ["AR(1)\n(8 × 4)"], "runs with a floor of zero are left out"
+    assert [axes.get_title() for axes in shown] == ["AR(1) (8 × 4)"], "runs with a floor of zero are left out"
     bounds, dots = artists(shown[0], "bound"), artists(shown[0], "measured")
     assert artists(shown[0], "floor")[0].get_xdata() == [1, 1]
     drawn = {}
@@ -175,7 +177,7 @@ def test_tail_shows_the_level_that_nearest_rounding_never_exceeds():
 def test_tail_measures_each_cell_in_its_own_unit(axis):
     table = pd.DataFrame(tail_rows() + tail_rows(unit=7.0, **axis))
     shown = panels(stochastic_tail, table)
-    assert len(shown) == (2 if "layer" in axis else 1)
+    assert len(shown) == (1 if "seed" in axis else 2), "repetitions stand in one panel, settings do not"
     for sure in (line for axes in shown for line in artists(axes, "sure")):
         np.testing.assert_allclose(sure.get_xdata(), 1.5)
 
@@ -208,7 +210,7 @@ def test_pictures_of_another_table_do_not_stay_and_foreign_files_do(tmp_path):
     assert set((tmp_path / "here").iterdir()) == {*again.paths, foreign}
 
 
-@pytest.mark.parametrize(("seeds", "said"), [([0], "one run each"), ([0, 1], "mean over 2 runs\nbar: smallest to largest run")])
+@pytest.mark.parametrize(("seeds", "said"), [([0], "one run each"), ([0, 1], "mean of\n2 repetitions;\nbar: smallest to largest")])
 def test_legends_speak_of_means_only_where_there_are_several_runs(seeds, said):
     table = small_table("damping")
     figure = error_against_damping.draw(table[table["seed"].isin(seeds)])
@@ -220,9 +222,9 @@ def test_legends_speak_of_means_only_where_there_are_several_runs(seeds, said):
     (error_against_damping, {"saturated_share": 0.5}, "covered by the bound"),
     (error_against_damping, {"rounding": "stochastic"}, "covered by the bound"),
     (error_against_damping, {"record": "claim"}, "covered by the bound"),
-    (error_against_damping, {"damping": "0.1"}, "mean-diagonal"),
+    (error_against_damping, {"absolute_damping": 0.0}, "damping λ > 0"),
     (ordering_effect, {"order_floor": 0.0}, "positive order floor"),
-    (stochastic_tail, {"failure_probability": 0.2}, "failure probability 0.05"),
+    (stochastic_tail, {"claim": "sto-optq-linf"}, "unit of the figure"),
 ])  # fmt: skip
 def test_rows_that_cannot_be_shown_are_named(module, changes, said):
     with pytest.raises(NothingToDrawError, match=said):
@@ -244,9 +246,9 @@ def test_each_layer_has_a_panel_of_its_own_with_a_short_name():
     layers = ["encoder.layer.3.intermediate.dense", "encoder.layer.3.output.dense", "encoder.layer.0.attention.output.dense"]
     rows = [run_row("ordering", "minilm", "0.0", "natural", 5.0, layer=layer) for layer in layers]
     rows += [run_row("ordering", name, "0.0", "natural", 5.0, layer="hidden") for name in ("mine", "digits")]
-    titles = [title.replace("\n", " ") for title, _ in by_calibration(pd.DataFrame(rows))]
+    titles = [title.replace("\n", " ") for title, _ in by_panel(pd.DataFrame(rows), ())]
     assert titles == [f"{name} (8 × 4)" for name in (
-        "Digits network", "MiniLM 0, attention output", "MiniLM 3, intermediate", "MiniLM 3, output", "mine, hidden")]  # fmt: skip
+        "Digits network", "MiniLM block 0, attention output", "MiniLM block 3, intermediate", "MiniLM block 3, output", "mine, hidden")]
 
 
 def test_many_panels_wrap_and_none_is_lost():

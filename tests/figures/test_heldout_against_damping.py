@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from provable_ptq.figures import heldout_against_damping
-from provable_ptq.figures.style import NothingToDrawError
+from provable_ptq.figures.runs import NothingToDrawError
 
+RULES = [rule for rule in heldout_against_damping.RULES if not rule.startswith("mean-diagonal-all")]
 GRID = {"mean-diagonal:1e-3": 0.1, "mean-diagonal:1e-2": 1.0, "mean-diagonal:1e-1": 10.0}
 NAMED = {"spectral:1e-6": 0.02, "spectral:1e-3": 20.0, "george-saab": 50.0}
 AXES = {
@@ -49,7 +50,7 @@ def test_a_rules_mark_lies_on_a_measured_point():
     for axes in panels(table())[0]:
         measured = points(axes, "measured")
         assert len(measured) == len(GRID | NAMED)
-        for rule in heldout_against_damping.RULES:
+        for rule in RULES:
             (mark,) = points(axes, rule)
             assert mark in measured
 
@@ -65,11 +66,11 @@ def test_the_prediction_joins_dampings_in_their_order_and_is_not_black():
 
 def test_regret_starts_at_one_and_a_prediction_right_up_to_a_factor_has_none():
     _, strips = panels(table())
-    for rule in heldout_against_damping.RULES:
+    for rule in RULES:
         assert len(points(strips, rule)) == 5
         assert min(x for x, _ in points(strips, rule)) >= 1
     assert {x for x, _ in points(strips, "predicted")} == {1.0}
-    everything = [x for rule in heldout_against_damping.RULES for x, _ in points(strips, rule)]
+    everything = [x for rule in RULES for x, _ in points(strips, rule)]
     assert max(everything) > 1
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from provable_ptq.algorithms import Grid, factorize, optq
 from provable_ptq.figures import rate_distortion
-from provable_ptq.figures.style import NothingToDrawError
+from provable_ptq.figures.runs import NothingToDrawError
 
 LIMIT_OF_SCALARS = np.log2(2 * np.pi * np.e / 12) / 2
 ORDERINGS = ("natural", "decreasing-norm", "min-pivot")

@@ -10,7 +10,7 @@ from provable_ptq.experiments.cells.facts import FACTS
 from provable_ptq.experiments.runner import KEY, VERDICT
 from provable_ptq.experiments.store import read_table
 from provable_ptq.figures.render import FIGURES
-from provable_ptq.figures.style import NothingToDrawError
+from provable_ptq.figures.runs import NothingToDrawError
 
 PAPER = Path(experiments.__file__).parent / "results" / "paper.parquet"
 HELDOUT = ["heldout_error", "heldout_predicted", "heldout_rtn_error", "heldout_signal"]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from provable_ptq.bounds import claims
 from provable_ptq.figures import tightness
-from provable_ptq.figures.style import NothingToDrawError
+from provable_ptq.figures.runs import NothingToDrawError
 
 ATTACKS = {  # claim: full, small
     "sto-optq-linf": (0.16, 0.18),
@@ -14,6 +14,11 @@ ATTACKS = {  # claim: full, small
     "gpfq-l2": (0.97, 0.95),
 }
 STUDY = {"optq-l2": [(0.3, 0.7), (0.2, 0.6), (0.4, 0.9)], "sto-optq-linf": [(0.02, 0.05)]}  # median and worst of each run
+SQUARED = {"optq-l2", "gpfq-l2"}  # claims about squared errors; the figure compares norms
+
+
+def norm(claim, ratio):
+    return np.sqrt(ratio) if claim in SQUARED else ratio
 
 
 def attack(claim, size, ratio):
@@ -48,8 +53,10 @@ def test_the_tightest_claims_come_first_with_their_origin(table):
 
 def test_marks_stand_at_their_claims_and_the_shrunk_ones_are_open(table):
     drawn = marks(tightness.draw(table), "measured")
-    assert sorted((name, x) for name, x, face in drawn if face != "none") == sorted((name, full) for name, (full, _) in ATTACKS.items())
-    assert sorted((name, x) for name, x, face in drawn if face == "none") == sorted((name, small) for name, (_, small) in ATTACKS.items())
+    assert sorted((name, x) for name, x, face in drawn if face != "none") == sorted(
+        (name, norm(name, full)) for name, (full, _) in ATTACKS.items())
+    assert sorted((name, x) for name, x, face in drawn if face == "none") == sorted(
+        (name, norm(name, small)) for name, (_, small) in ATTACKS.items())
 
 
 def test_bars_reach_from_the_median_to_the_worst_of_the_studys_own_runs(table):
@@ -57,7 +64,7 @@ def test_bars_reach_from_the_median_to_the_worst_of_the_studys_own_runs(table):
     bars = [bar for bar in figure.axes[0].collections if bar.get_gid() == "study"]
     ends = {names(figure)[round(ends[0, 1])]: ends[:, 0] for bar in bars for ends in bar.get_segments()}
     assert set(ends) == set(STUDY), "claims without a run in the study have no bar; the attacks are no runs of the study"
-    np.testing.assert_allclose(ends["optq-l2"], [0.3, 0.9])
+    np.testing.assert_allclose(ends["optq-l2"], np.sqrt([0.3, 0.9]))
     np.testing.assert_allclose(ends["sto-optq-linf"], [0.02, 0.05])
 
 
@@ -78,3 +85,15 @@ def test_nothing_to_draw_is_named(table):
         tightness.draw(table[table["sweep"] == "zoo"])
     with pytest.raises(NothingToDrawError, match="has a ratio"):
         tightness.draw(table.assign(ratio=np.nan))
+
+
+def test_all_ratios_are_of_norms_and_what_is_none_has_a_star():
+    """optq-l2 squared and optq-mismatch as a norm say the same where nothing is mismatched: so do their marks."""
+    ratios = {"optq-l2": 0.25, "optq-mismatch": 0.5, "sto-optq-convex-order": 0.5}
+    rows = pd.DataFrame([attack(claim, "full", ratio) for claim, ratio in ratios.items()])
+    figure = tightness.draw(rows)
+    assert {x for _, x, face in marks(figure, "measured") if face != "none"} == {0.5}
+    assert names(figure) == ["optq-l2", "optq-mismatch", "sto-optq-convex-order *"]
+    assert "as norms" in figure.axes[0].get_xlabel()
+    assert "with a star" in tightness.caption(rows)
+    assert "star" not in tightness.caption(rows[rows["claim"] != "sto-optq-convex-order"])

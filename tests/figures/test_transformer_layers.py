@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from provable_ptq.figures import transformer_layers
-from provable_ptq.figures.style import NothingToDrawError
+from provable_ptq.figures.runs import NothingToDrawError
 
 QUERY, OUTPUT = "encoder.layer.0.attention.self.query", "encoder.layer.5.output.dense"
 ERRORS = {QUERY: 1.3, OUTPUT: 0.7, "encoder.layer.1.intermediate.dense": 1.0, "hidden2": 2.1}  # squared, over the predicted ones
@@ -70,14 +70,50 @@ def test_order_of_rows_and_size_of_outputs_do_not_matter():
             np.testing.assert_allclose(points(axes, gid), points(others, gid))
 
 
-@pytest.mark.parametrize(
-    "other", [{"bits": 3}, {"damping": "0.1"}, {"ordering": "natural"}, {"alphabet": "finite"}, {"rounding": "stochastic"}]
-)
-def test_other_runs_of_the_sweep_are_left_out(other):
-    both = pd.concat([table(), table(damped_error=0.2, **other)], ignore_index=True)
+OTHERS = {  # and how a figure of them alone calls it
+    "bits": (3, "3-bit steps"), "damping": ("0.1", "λ = 0.1"), "ordering": ("natural", "natural order"),
+    "alphabet": ("finite", ", finite alphabet"), "steps": ("inverse-pivot", "steps inverse to the pivots"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("axis", OTHERS)
+def test_one_setting_is_shown_and_the_figure_says_which(axis):
+    other, words = OTHERS[axis]
+    usual, changed = table(), table(damped_error=0.2, **{axis: other})
+    both = pd.concat([usual, changed], ignore_index=True)
+    assert points(drawn(both)[0], "measured") == points(drawn(usual)[0], "measured")
+    assert words not in said(both)
+    assert "Of the 8 runs of the sweep 4 are shown" in transformer_layers.caption(both)
+    assert words in said(changed), "a study of other settings shows those"
+    assert words in transformer_layers.caption(changed)
+    assert "runs of the sweep" not in transformer_layers.caption(changed)
+
+
+def said(rows):
+    return transformer_layers.draw(rows).legends[0].get_title().get_text().replace("\n", " ").replace("\u00a0", " ")
+
+
+def test_runs_that_no_bound_covers_are_left_out():
+    both = pd.concat([table(), table(damped_error=0.2, rounding="stochastic")], ignore_index=True)
     assert points(drawn(both)[0], "measured") == points(drawn(table())[0], "measured")
     with pytest.raises(NothingToDrawError, match="layers"):
-        transformer_layers.draw(table(**other))
+        transformer_layers.draw(table(rounding="stochastic"))
+
+
+def test_layers_of_several_networks_and_repetitions_are_not_mixed_up():
+    two = pd.concat([table(), table(calibration="mine"), table(seed=1, damped_error=0.9)], ignore_index=True)
+    _, below = drawn(two)
+    labels = [label.get_text() for label in below.get_xticklabels()]
+    assert len(set(labels)) == len(labels) == 8
+    assert {"MiniLM block 0, query", "mine block 0, query"} <= set(labels)
+
+
+def test_block_numbers_are_explained_where_there_are_blocks():
+    _, below = drawn(table())
+    assert below.get_xlabel() == "MiniLM: block, numbered from 0 at the inputs, and layer in it"
+    _, below = drawn(table()[lambda rows: rows["layer"] == "hidden2"])
+    assert below.get_xlabel() == "MiniLM: layer"
+    assert "block" not in transformer_layers.caption(table()[lambda rows: rows["layer"] == "hidden2"])
 
 
 def test_layers_of_unknown_types_alone_keep_their_names():
