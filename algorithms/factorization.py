@@ -295,7 +295,7 @@ class Factorization:
 
         def largest(product: Callable[[np.ndarray], np.ndarray]) -> float:
             operator = LinearOperator(triangle.shape, matvec=product, dtype=np.float64)
-            return float(eigsh(operator, k=1, tol=1e-3, v0=start, return_eigenvectors=False)[0])
+            return float(eigsh(operator, k=1, ncv=10, tol=1e-3, v0=start, return_eigenvectors=False)[0])
 
         def inverse_gram(x: np.ndarray) -> np.ndarray:
             solved = solve_triangular(triangle, x, lower=True, trans="T", check_finite=False)

@@ -18,13 +18,8 @@ def departures(problem, codes: np.ndarray) -> np.ndarray:
     >>> departures(problem, problem.result.codes), departures(problem, problem.result.codes + np.array([[0], [1]]))
     (array([2]), array([1]))
     """
-    return first_departures(problem, codes, feedback(problem, codes))
-
-
-def feedback(problem, codes: np.ndarray) -> np.ndarray:
-    """The rounding errors e = L(w - q) (N, K) that `codes` imply, processing order."""
     q = problem.steps * (rationals(codes) if is_exact(problem.W) else codes)
-    return problem.factorization.L @ (problem.W[problem.order] - q)
+    return first_departures(problem, codes, problem.factorization.L @ (problem.W[problem.order] - q))
 
 
 def first_departures(problem, codes: np.ndarray, errors: np.ndarray) -> np.ndarray:
@@ -41,5 +36,4 @@ def tie_width(problem) -> float:
     """How near, in steps, z must come to the middle between two codes to count as a tie: 0 in exact arithmetic."""
     if is_exact(problem.W):
         return 0
-    largest = float(np.max(np.abs(problem.W[problem.order]) / problem.steps))
-    return relative_allowance(problem.N, problem.factorization.condition, largest)
+    return relative_allowance(problem.N, problem.factorization.condition, problem.largest_ratio)

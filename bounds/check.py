@@ -142,17 +142,19 @@ def _decided(claim: Claim, case: Case, confidence: float, draws: int) -> Verdict
 
 def _defect(problem: Problem, result, applies: np.ndarray) -> str:
     """What makes a result of these neurons none at all: no numbers, or not on the grid; empty where nothing does."""
-    for what, entries in problem.remember("defects", result, lambda: _defects(problem, result)).items():
-        if entries[:, applies].any():
-            return f"the result holds {what}: {int(entries[:, applies].sum())}"
+    for what, counts in problem.remember("defects", result, lambda: _defects(problem, result)).items():
+        if counts[applies].any():
+            return f"the result holds {what}: {int(counts[applies].sum())}"
     return ""
 
 
 def _defects(problem: Problem, result) -> dict[str, np.ndarray]:
+    """How many of each kind every neuron (K,) has."""
     step, low, high = problem.alphabet
     codes, weights = result.codes[problem.order], result.weights[problem.order]
-    return {
+    defects = {
         "entries that are no finite numbers": ~(np.isfinite(weights) & np.isfinite(result.rounding_errors)),
         "weights that are not step times code": np.abs(weights - step * codes) > cancellation(weights),
         "codes off the alphabet": (codes < low) | (codes > high),
     }
+    return {what: entries.sum(axis=0) for what, entries in defects.items()}

@@ -63,6 +63,12 @@ def against_steps(A: np.ndarray, problem) -> np.ndarray:
     return A.sum(axis=1)[:, None] * first if (problem.steps == first).all() else A @ problem.steps
 
 
+def feedback(problem, result) -> np.ndarray:
+    """L (w - q) (N, K), processing order: OPTQ's rounding errors as its weights imply them."""
+    order = problem.order
+    return problem.remember("feedback", result, lambda: problem.factorization.L @ (problem.W[order] - result.weights[order]))
+
+
 def squares(x: np.ndarray) -> np.ndarray:
     """Sum of squares down the first axis; in float64 no number where entries vanish when squared and nothing else is left."""
     if is_exact(x):
@@ -137,8 +143,7 @@ def projection_reach(problem) -> float:
     """What float64 may part a side computed with L or M alone from one along a result by, relative; 0 in exact arithmetic."""
     if is_exact(problem.W):
         return 0.0
-    largest = float(np.max(np.abs(problem.W[problem.order]) / problem.steps))
-    return projection_allowance(problem.N, problem.factorization.condition, largest)
+    return projection_allowance(problem.N, problem.factorization.condition, problem.largest_ratio)
 
 
 def undamped_pivots_squared(problem) -> np.ndarray:

@@ -151,6 +151,11 @@ class Problem:
         return self.alphabet.step
 
     @cached_property
+    def largest_ratio(self) -> float:
+        """The largest |w| / step: how many steps the weights are from zero."""
+        return float(np.max(np.abs(self.W[self.order]) / self.steps))
+
+    @cached_property
     def result(self) -> Result:
         """What the algorithm returns."""
         return run(self)

@@ -127,8 +127,9 @@ def reach(problem: Problem) -> tuple[int, float, float]:
     """What the tolerances depend on: features, condition number, largest |w| / step (Qronos: of its target)."""
     inverts_nothing = problem.algorithm in ("gpfq", "round-to-nearest")
     condition = 1.0 if inverts_nothing else problem.factorization.condition
-    weights = problem.result.target if problem.algorithm == "qronos" else problem.W
-    return problem.N, condition, float(np.max(np.abs(weights[problem.order]) / problem.steps))
+    if problem.algorithm == "qronos":
+        return problem.N, condition, float(np.max(np.abs(problem.result.target[problem.order]) / problem.steps))
+    return problem.N, condition, problem.largest_ratio
 
 
 def decide(claim: Claim, problem: Problem, evaluation: Evaluation, saturated: np.ndarray, applies: np.ndarray,
@@ -147,6 +148,9 @@ def decide(claim: Claim, problem: Problem, evaluation: Evaluation, saturated: np
 
 
 def _only(evaluation: Evaluation, applies: np.ndarray) -> Evaluation:
+    if applies.all():
+        return evaluation
+
     def pick(x):
         return None if x is None else np.asarray(x)[..., applies] if np.ndim(x) and np.shape(x)[-1] == len(applies) else x
 

@@ -43,11 +43,15 @@ def drift_bounds(problem) -> np.ndarray:
 
 def sufficient_alphabet(problem) -> np.ndarray:
     """Which neurons (K,) have an alphabet that provably never saturates under nearest rounding."""
-    reach = np.minimum(problem.alphabet.high, -problem.alphabet.low)
     if not problem.grid.finite:
         return np.ones(problem.K, dtype=bool)
-    needed = absolute(problem.W[problem.order]) + drift_bounds(problem) - problem.steps / 2
-    return (problem.steps * reach.astype(np.int64) >= needed).all(axis=0)
+
+    def compute() -> np.ndarray:
+        reach = np.minimum(problem.alphabet.high, -problem.alphabet.low).astype(np.int64)
+        needed = absolute(problem.W[problem.order]) + drift_bounds(problem) - problem.steps / 2
+        return (problem.steps * reach >= needed).all(axis=0)
+
+    return problem.remember("sufficient alphabet", None, compute)
 
 
 unsaturated_or_sufficient = Hypothesis(

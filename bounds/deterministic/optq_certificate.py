@@ -22,8 +22,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..arithmetic import is_exact, lift, rationals
-from ..certificate import feedback, first_departures, tie_width
+from ..certificate import first_departures, tie_width
 from ..claim import Evaluation, Kind, Origin, claim
+from ..measure import feedback
 
 
 @claim(
@@ -50,7 +51,7 @@ def optq_certificate(problem, result) -> Evaluation:
     0.0
     """
     codes, right = result.codes[problem.order], problem.result.codes[problem.order]
-    errors = feedback(problem, codes)
+    errors = feedback(problem, result)
     found = first_departures(problem, codes, errors)
     differs = codes != right
     first = np.where(differs.any(axis=0), differs.argmax(axis=0), problem.N)
