@@ -42,7 +42,8 @@ def optq_certificate(problem, result) -> Evaluation:
     tampered = codes.copy()
     tampered[step] += np.where(errors >= 0, -1, 1)  # away from z: never a tie
     measured = np.stack([found, departures(problem, tampered)]).astype(float)
-    return Evaluation(measured, np.stack([truth, np.minimum(truth, step)]).astype(float), scale=np.full(problem.K, problem.N))
+    bound = np.stack([truth, np.minimum(truth, step)]).astype(float)
+    return Evaluation(measured, bound, scale=np.full(problem.K, problem.N), allowance=float(tie_width(problem)))
 
 
 def _tied(problem, codes: np.ndarray, right: np.ndarray, first: np.ndarray) -> np.ndarray:
