@@ -63,7 +63,8 @@ def optq_certificate(problem, result) -> Evaluation:
     moved = problem.steps[step] * (rationals(change) if is_exact(errors) else change)
     tampered_errors = errors - problem.factorization.L[:, step : step + 1] * moved
     measured = np.stack([found, first_departures(problem, tampered, tampered_errors)]).astype(float)
-    return Evaluation(measured, np.stack([truth, np.minimum(truth, step)]).astype(float), scale=np.full(problem.K, problem.N))
+    bound = np.stack([truth, np.minimum(truth, step)]).astype(float)
+    return Evaluation(measured, bound, scale=np.full(problem.K, problem.N), allowance=float(tie_width(problem)))
 
 
 def _tied(problem, codes: np.ndarray, right: np.ndarray, first: np.ndarray) -> np.ndarray:

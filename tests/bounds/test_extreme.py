@@ -230,6 +230,13 @@ def test_small_and_large_units_are_no_violation(inputs, weights):
         assert both(problem, name) == (HOLDS, HOLDS)
 
 
+@pytest.mark.parametrize("number", [421, 549])
+def test_where_half_a_step_cannot_be_seen_the_certificate_is_undecided(number):
+    """Codes of 1e9 at condition numbers of 1e8: a code changed by one lies within what counts as a tie."""
+    _, _, _, floating, exact, contradicted = held_against(claims()["optq-certificate"], 100, number)
+    assert (floating, exact, contradicted) == ("undecided", "holds", False)
+
+
 # --- false comfort, one by one --------------------------------------------------------------------------------------
 
 
