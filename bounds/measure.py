@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg.blas import dtrmm
 
 from ..algorithms import Grid, definitions
-from .arithmetic import absolute, is_exact
+from .arithmetic import absolute, is_exact, maximum
 from .tolerance import cancellation, literal_allowance, projection_allowance, squared, sums
 
 INVERSE_REACH = 100.0  # condition number
@@ -57,16 +58,36 @@ def pivot_sum(problem) -> np.ndarray:
     return problem.remember("pivots", None, lambda: problem.factorization.pivots_squared @ problem.steps**2)
 
 
+def column_norms_squared(problem) -> np.ndarray:
+    """||X_j||^2 (N,) of the matrix the algorithm was calibrated on, processing order."""
+    return problem.remember("column norms", None, lambda: squares(problem.calibration)[problem.order])
+
+
 def against_steps(A: np.ndarray, problem) -> np.ndarray:
     """A @ steps (n, K) for A (n, N) in processing order: row sums of A where every neuron has one step for all its features."""
-    first = problem.steps[:1]
-    return A.sum(axis=1)[:, None] * first if (problem.steps == first).all() else A @ problem.steps
+    return A.sum(axis=1)[:, None] * problem.steps[:1] if _one_step(problem) else A @ problem.steps
+
+
+def largest_against_steps(A: np.ndarray, problem) -> np.ndarray:
+    """The largest entry (K,) of every column of A @ steps, for A (n, N) >= 0 in processing order."""
+    return maximum(A.sum(axis=1)) * problem.steps[0] if _one_step(problem) else maximum(A @ problem.steps)
+
+
+def _one_step(problem) -> bool:
+    return problem.remember("one step", None, lambda: bool((problem.steps == problem.steps[:1]).all()))
+
+
+def lower_product(L: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """L @ B for lower triangular L (N, N) and B (N, K), with half the work of a full product."""
+    if is_exact(L) or is_exact(B):
+        return L @ B
+    return dtrmm(1.0, np.asfortranarray(L.T), np.asfortranarray(B.T), side=1).T
 
 
 def feedback(problem, result) -> np.ndarray:
     """L (w - q) (N, K), processing order: OPTQ's rounding errors as its weights imply them."""
     order = problem.order
-    return problem.remember("feedback", result, lambda: problem.factorization.L @ (problem.W[order] - result.weights[order]))
+    return problem.remember("feedback", result, lambda: lower_product(problem.factorization.L, problem.W[order] - result.weights[order]))
 
 
 def squares(x: np.ndarray) -> np.ndarray:
@@ -107,8 +128,8 @@ def gram(problem) -> np.ndarray:
     """The damped Gram matrix H (N, N), features in processing order."""
 
     def compute() -> np.ndarray:
-        X = problem.calibration[:, problem.factorization.order]
-        H = X.T @ X
+        order = problem.factorization.order
+        H = (problem.calibration.T @ problem.calibration)[np.ix_(order, order)]
         diagonal = np.arange(len(H))
         H[diagonal, diagonal] += problem.factorization.damping
         return H

@@ -119,6 +119,8 @@ def _quotient(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """How many times the smaller side `b` goes into the larger `a`, for a <= b to be said as a ratio <= 1."""
     a, b = np.broadcast_arrays(a, b)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        if b.size and b.min() > 0 and np.isfinite(b.max()) and not np.isnan(a.min()):
+            return a / b
         quotient = np.select([b > 0, (b < 0) & (a < 0), a > b], [a / b, b / a, np.inf], 0.0)
     return np.where(np.isnan(a) | np.isnan(b) | np.isinf(b), np.nan, quotient)
 
@@ -189,7 +191,6 @@ class _Judged:
     def of(cls, claim: Claim, problem: Problem, evaluation: Evaluation) -> _Judged:
         kind = claim.kind
         measured, bound = sides(evaluation)
-        finite = np.isfinite(measured) & np.isfinite(bound)
         allowance, noise = allowances(claim, problem, evaluation)
         with np.errstate(invalid="ignore", over="ignore"):
             if kind is Kind.IDENTITY:
@@ -200,12 +201,13 @@ class _Judged:
                 beyond = measured - bound if kind is Kind.UPPER else bound - measured
                 size = np.abs(bound if kind is Kind.UPPER else measured)
                 finest = EQUALITY
-            scale = size if evaluation.natural is None else np.abs(evaluation.natural) + 0 * size
+            finite = np.isfinite(beyond)
+            scale = size if evaluation.natural is None else np.broadcast_to(np.abs(evaluation.natural), np.shape(beyond))
             slack = allowance * size + noise
             fine = slack <= finest * scale
             within = fine if kind is Kind.IDENTITY else fine | (beyond <= -slack)
             clear = beyond > slack
-            if kind is Kind.IDENTITY:
+            if kind is Kind.IDENTITY and clear.any():
                 clear &= fine | (beyond > size + np.maximum(slack, size))
         return cls(finite & within & (beyond <= slack), finite & clear, slack, scale, allowance)
 

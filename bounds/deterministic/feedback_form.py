@@ -24,7 +24,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..claim import Evaluation, Kind, Origin, claim
-from ..measure import feedback, step_sizes
+from ..measure import feedback, lower_product, step_sizes
 from ..mismatch.projection import first_minimizer, target
 
 
@@ -53,8 +53,8 @@ def feedback_form(problem, result) -> Evaluation:
     """
     f = problem.factorization
     u, q = target(problem), result.weights[f.order]
-    errors = feedback(problem, result) if problem.algorithm == "optq" else f.L @ (u - q)
+    errors = feedback(problem, result) if problem.algorithm == "optq" else lower_product(f.L, u - q)
     if problem.algorithm == "qronos" and problem.form == "alternating":
         errors[0] = first_minimizer(problem) - q[0]
-    size = np.abs(f.L) @ (np.abs(u) + np.abs(q)) + problem.steps
+    size = lower_product(np.abs(f.L), np.abs(u) + np.abs(q)) + problem.steps
     return Evaluation(result.rounding_errors, errors, scale=size, natural=step_sizes(problem))

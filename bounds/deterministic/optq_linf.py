@@ -21,7 +21,7 @@ from __future__ import annotations
 from ..arithmetic import absolute, maximum
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import unsaturated
-from ..measure import against_steps, output_loss, own_errors
+from ..measure import largest_against_steps, output_loss, own_errors
 
 
 @claim(
@@ -46,5 +46,5 @@ def optq_linf(problem, result) -> Evaluation:
     >>> print(check(problem, ["optq-linf"])["optq-linf"].ratio)
     0.8
     """
-    rows = against_steps(absolute(problem.factorization.sample_rows_of_V), problem)
-    return Evaluation(maximum(absolute(own_errors(problem, result))), maximum(rows) / 2, noise=output_loss(problem, result))
+    bound = largest_against_steps(absolute(problem.factorization.sample_rows_of_V), problem) / 2
+    return Evaluation(maximum(absolute(own_errors(problem, result))), bound, noise=output_loss(problem, result))

@@ -28,6 +28,7 @@ import numpy as np
 from ..arithmetic import is_exact, smallest_eigenvalue
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import few_tails
+from ..measure import column_norms_squared
 from ..tolerance import EPS
 
 
@@ -63,13 +64,11 @@ def pivot_bound(problem, result) -> Evaluation:
 def pivot_bounds(problem) -> np.ndarray:
     """The right-hand side of the lemma for every feature, (N,), processing order."""
     f = problem.factorization
-    X = problem.calibration[:, f.order]
     m, N = problem.m, problem.N
-    norms = (X * X).sum(axis=0)
-    damping = f.damping
+    norms, damping = column_norms_squared(problem), f.damping
     bounds = norms + damping
     for j in range(N - m):
-        later = X[:, j + 1 :]
+        later = problem.calibration[:, f.order[j + 1 :]]
         least = _least_singular_value_squared(later)
         if not (damping == 0 and least == 0):
             bounds[j] = damping / (least + damping) * norms[j] + damping
