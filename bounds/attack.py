@@ -212,7 +212,7 @@ class _Search:
     @property
     def in_population(self) -> bool:
         """Whether many weights can be tried at once, as the neurons of one problem."""
-        return self.each_alone and self.claim.about_neurons and self.claim.kind not in LAW_KINDS
+        return self.claim.construct is None and self.each_alone and self.claim.about_neurons and self.claim.kind not in LAW_KINDS
 
     @property
     def neurons(self) -> int:

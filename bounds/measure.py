@@ -105,16 +105,19 @@ def weighted_errors_squared(problem, result) -> np.ndarray:
         problem.factorization.pivots_squared @ result.rounding_errors**2)
 
 
-def output_loss(problem, result, damped: bool = True) -> np.ndarray | None:
+def output_loss(problem, result, damped: bool = True, outputs_alone: bool = False) -> np.ndarray | None:
     """What float64 loses of the damped errors' norm (K,), the nearness of its codes included; None in exact arithmetic.
 
     The factorization is exact for X + E with ||E_j|| a few N eps of ||X_j||, and products lose as much: for the same codes both
-    sides of a statement about X + E and X differ by at most ||E_j|| (|w_j| + |q_j|), added up over the features.
+    sides of a statement about X + E and X differ by at most ||E_j|| (|w_j| + |q_j|), added up over the features. To the matrix's own
+    `outputs_alone`, without the ridge, dead features add nothing.
     """
     if is_exact(problem.W):
         return None
     root = np.sqrt(problem.factorization.damping) if damped else 0.0
     original, deployed = (np.hypot(np.linalg.norm(X, axis=0), root) for X in (problem.X, problem.calibration))
+    if outputs_alone:
+        original = deployed = deployed * problem.calibration.any(axis=0)
     moved = original @ np.abs(problem.W) + deployed @ (np.abs(problem.W) + np.abs(result.weights))
     return sums(problem.N) * moved
 

@@ -47,4 +47,4 @@ def optq_linf(problem, result) -> Evaluation:
     0.8
     """
     bound = largest_against_steps(absolute(problem.factorization.sample_rows_of_V), problem) / 2
-    return Evaluation(maximum(absolute(own_errors(problem, result))), bound, noise=output_loss(problem, result))
+    return Evaluation(maximum(absolute(own_errors(problem, result))), bound, noise=output_loss(problem, result, outputs_alone=True))

@@ -60,14 +60,15 @@ def target_family(problem, result) -> Evaluation:
     'holds'
     """
     inverse = np.argsort(problem.order)
-    unexplained, rounding = unexplained_squared(problem), sqrt(pivot_sum(problem)) / 2
-    explained = sqrt(maximum(np.stack([squares(mismatch_outputs(problem)) - unexplained, 0 * unexplained])))
+    unexplained, rounding = unexplained_squared(problem), pivot_sum(problem) / 4
+    explained = maximum(np.stack([squares(mismatch_outputs(problem)) - unexplained, 0 * unexplained]))
     measured, bounds = [], []
     for alpha in (0.0, *TARGETS):
         scaled = lift(alpha, problem.W)
         weights = result.weights if alpha == 0 else problem.but(W=problem.W + scaled * correction(problem)[inverse]).result.weights
         outputs = problem.X @ problem.W - problem.calibration @ weights
         measured.append(squares(outputs) + problem.factorization.damping * squares(problem.W - weights))
-        bounds.append(unexplained + (absolute(1 - scaled) * explained + rounding) ** 2)
+        away = absolute(1 - scaled)
+        bounds.append(unexplained + away**2 * explained + 2 * away * sqrt(explained * rounding) + rounding)
     others = -maximum(-np.stack([bound for alpha, bound in zip((0.0, *TARGETS), bounds, strict=True) if alpha != 1]))
     return Evaluation(np.stack([*measured, bounds[2]]), np.stack([*bounds, others]))

@@ -14,7 +14,7 @@ from ..cells.construction import SWEEP as CONSTRUCTIONS
 from ..cells.replay import SWEEP as REPLAYS
 from ..own_claims import claims_of
 from .table import LAYER, is_shipped, tally, verdicts
-from .words import code, count, details, markdown_table, number, paragraphs, residual, span
+from .words import code, count, details, markdown_table, number, paragraphs, plain, residual, span
 
 ORIGINS = {"paper": "arXiv 2508.04853", "classical": "known before", "ours": "proved by this project"}
 SQUARES = ("squared", "ratio of squared")  # how the unit of a claim about squares begins
@@ -121,11 +121,25 @@ def _table(group: _Group, by_claim: dict[str, pd.DataFrame], book: str) -> str:
 
 def _own_claims(applied: pd.DataFrame, described: list) -> str:
     """Claims that come from the study's own files, which the report does not run: what the table says of them."""
-    statements = {claim.id: code(claim.statement) for claim in described}
+    statements = {claim.id: _own_statement(claim.statement) for claim in described}
     lines = [[code(claim_id), statements.get(claim_id, ""), _tested_on(mine), number(mine["ratio"].max()), tally(mine)]
              for claim_id, mine in applied.groupby("claim") if not is_shipped(claim_id)]
     header = ["claim", "statement", "tested on", "worst ratio, in the claim's own unit", "outcome"]
     return paragraphs("**Claims of the study's own**", markdown_table(header, lines)) if lines else ""
+
+
+def _own_statement(statement: str) -> str:
+    """A statement from the study's own files: its formulas as formulas, without what could end them, and the rest as it reads."""
+    parts = statement.split("$")
+    if len(parts) % 2 == 0:
+        return plain(statement)
+    return "$".join(_formula(part) if number % 2 else plain(part) for number, part in enumerate(parts))
+
+
+def _formula(text: str) -> str:
+    for sign, command in ((r"\|", r"\Vert "), ("|", r"\vert "), ("<", r"\lt "), (">", r"\gt "), ("`", "'")):
+        text = text.replace(sign, command)
+    return " ".join(text.split())
 
 
 def _statements(tested: list[str], book: str) -> str:

@@ -184,7 +184,8 @@ def test_drawn_problems_refute_statements_that_are_false_in_one_regime_only(plan
 
 def test_drawn_problems_do_not_refute_the_theorem_itself():
     *_, (_, (summary,)) = campaign(["optq-l2"], workers=1)
-    assert summary.words.startswith("not refuted on 500 drawn problems")
+    assert summary.words.startswith("not refuted on ")
+    assert summary.outcomes[Outcome.UNDECIDED] <= 5, "so near the bound that float64 cannot tell"
     assert summary.worst > 0.999, "though they come as near as it gets"
 
 

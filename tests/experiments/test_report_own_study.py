@@ -144,7 +144,7 @@ def test_claims_link_to_the_book_only_where_it_stands():
     rows = verdict_rows({}, {"claim": "my-own"})
     here = render_report(rows, MADE, [], "figures", "experiments/results/t.parquet")
     assert "| [`optq-l2`](bounds/THEORY.md#optq-l2) |" in here
-    assert "| `my-own` | 1 matrix | 0.25 | 1 hold |" in here.partition("**Claims of the study's own**")[2]
+    assert "| `my-own` |  | 1 matrix | 0.25 | 1 hold |" in here.partition("**Claims of the study's own**")[2]
     assert "THEORY.md" not in report(rows)
 
 
