@@ -95,8 +95,10 @@ class Summary:
                           for outcome in found)
         if found[0] is Outcome.VIOLATED:
             first += f" of {self.tried}"
+        one = self.tried <= 1 and self.outcomes[found[0]] == 1
+        of = f"construction{'' if one else 's'} of its own" if self.claim.fixed else f"drawn problem{'' if one else 's'}"
         last = [f"on {self.partial} for some of their neurons only"] if self.partial else []
-        return ", ".join([f"{first} {'constructions of its own' if self.claim.fixed else 'drawn problems'}", *others, *last])
+        return ", ".join([f"{first} {of}", *others, *last])
 
     def _said(self, outcome: Outcome) -> str:
         if self.claim.kind is Kind.PREDICTION and outcome in (Outcome.HOLDS, Outcome.UNDECIDED):
