@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -78,8 +78,23 @@ def own_claims(monkeypatch):
     """Claims that a test registers are forgotten after it, in this process and in workers."""
     from joblib.externals.loky import get_reusable_executor
 
-    registry = importlib.import_module("provable_ptq.bounds.claim")
+    registry = import_module("provable_ptq.bounds.claim")
     registry.claims()
     monkeypatch.setattr(registry, "_registry", dict(registry._registry))
     yield
     get_reusable_executor().shutdown(wait=True)
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """Run one command in an empty folder; returns (exit status, standard output, standard error)."""
+
+    def call(*words):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.argv", ["provable-ptq", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            import_module("provable_ptq.experiments.cli").main()
+        captured = capsys.readouterr()
+        return ended.value.code or 0, captured.out, captured.err
+
+    return call

@@ -362,21 +362,6 @@ def test_roots_are_compared_exactly():
 
 # Where certificates come from, and the command line.
 
-@pytest.fixture
-def command(monkeypatch, capsys, tmp_path):
-    """Run one command in an empty folder; returns (exit status, standard output, standard error)."""
-
-    def call(*words):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("sys.argv", ["provable-ptq", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return call
-
-
 def test_a_certificate_is_refused_where_nothing_would_decide_it(tmp_path):
     for claim_id, why in (("sto-optq-linf", "a claim that certificates are written for"), ("gpfq-l2", "exact arithmetic decides gpfq-l2")):
         with pytest.raises(InvalidArgumentError, match=why):

@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from provable_ptq.experiments import cli
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE))  # worker processes import toy_study by name
@@ -33,21 +32,6 @@ def ran(tmp_path):
         return Counter(line.split()[0] for line in noted.read_text(encoding="utf-8").splitlines()) if noted.exists() else Counter()
 
     return count
-
-
-@pytest.fixture
-def command(monkeypatch, capsys, tmp_path):
-    """Run one command in an empty folder; returns (exit status, standard output, standard error)."""
-
-    def call(*words):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr("sys.argv", ["provable-ptq", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture
