@@ -5,8 +5,9 @@ stand in for what the statement measures. Bounds have tests/bounds/test_statemen
 """
 
 from dataclasses import dataclass, replace
+from importlib import import_module
 from itertools import product
-from math import cosh, sqrt
+from math import cosh, lgamma, log, log2, sqrt
 
 import numpy as np
 import pytest
@@ -267,8 +268,6 @@ def test_path_following_claims_need_matched_inputs():
 
 @pytest.mark.parametrize("claim_id", ["optq-near-optimal", "optimum-floor"])
 def test_an_undecided_search_for_the_optimum_leaves_the_claim_open(claim_id, monkeypatch):
-    from importlib import import_module
-
     module = import_module("provable_ptq.bounds.deterministic.optimum")
     monkeypatch.setattr(module, "NODES", 1)
     rng = np.random.default_rng(3)
@@ -331,3 +330,66 @@ def test_the_certificate_accepts_either_side_of_a_tie_and_nothing_else(w, codes,
     evaluation = claims()["optq-certificate"](given, other)
     assert evaluation.measured[0, 0] == evaluation.bound[0, 0] == departs
     assert check(given, ["optq-certificate"], algorithm=lambda _: other)["optq-certificate"].outcome is Outcome.HOLDS
+
+
+FINITE = Grid(STEPS, low=-1, high=1)  # weights of several steps saturate
+DEAD = np.where(np.arange(N) == 2, 0.0, X)
+WIDE = RNG.standard_normal((2, N))
+
+
+@pytest.mark.parametrize(("claim_ids", "changes", "reason"), [
+    (("optq-l2", "optq-linf", "optq-near-optimal"), {"grid": FINITE}, "saturated"),
+    (("qronos-l2",), {"grid": FINITE, "algorithm": "qronos", "X_quantized": X_TILDE}, "saturated"),
+    (("optq-mismatch",), {"grid": FINITE, "X_quantized": X_TILDE}, "saturated"),
+    (("gpfq-l2",), {"grid": FINITE, "algorithm": "gpfq"}, "saturated"),
+    (("gpfq-mismatch",), {"grid": FINITE, "algorithm": "gpfq", "X_quantized": X_TILDE}, "saturated"),
+    (("predicted-error", "rate-distortion-floor"), {"grid": FINITE}, "saturated"),
+    (("predicted-heldout-error",), {"grid": FINITE, "X_validation": HELD_OUT}, "saturated"),
+    (("sto-optq-l2", "sto-optq-convex-order", "sto-optq-convex-order-sharp"), {"grid": FINITE, "rounding": "stochastic"}, "biased"),
+    (("sto-optq-generalization",), {"grid": FINITE, "rounding": "stochastic", "X_validation": HELD_OUT}, "biased"),
+    (("target-family",), {"grid": FINITE, "X_quantized": X_TILDE}, "ends"),
+    (("sto-optq-linf", "sto-optq-linf-sharp", "sto-optq-weights"), {"grid": Grid(np.arange(1.0, N + 1)[:, None]), "rounding": "stochastic"},
+     "varies over features"),
+    (("spfq-linf",), {"grid": Grid(np.arange(1.0, N + 1)[:, None]), "rounding": "stochastic", "algorithm": "gpfq"}, "varies over features"),
+    (("sto-optq-weights",), {"damping": 0.0, "rounding": "stochastic"}, "damping is 0"),
+    (("order-floor", "optimum-floor", "optq-near-optimal"), {"X": DEAD, "damping": 0.0}, "pivots are zero"),
+    (("gpfq-l2",), {"X": DEAD, "algorithm": "gpfq"}, "are zero"),
+    (("optq-l2-explicit",), {}, "exceeds N"),
+    (("optq-mismatch", "target-family"), {}, "X_quantized is not given"),
+    (("gpfq-mismatch",), {"algorithm": "gpfq"}, "X_quantized is not given"),
+    (("sto-optq-generalization",), {"rounding": "stochastic"}, "X_validation is not given"),
+    (("predicted-heldout-error",), {}, "X_validation is not given"),
+])  # fmt: skip
+def test_a_statement_is_not_applied_where_a_hypothesis_of_its_fails(claim_ids, changes, reason):
+    """And it is where all of them hold: nothing else keeps it from being applied."""
+    changes = {"algorithm": "optq", "grid": Grid(STEPS), **changes}
+    given = problem(**{name: value for name, value in changes.items() if name != "X"})
+    if "X" in changes:
+        given = given.but(X=changes["X"])
+    verdicts = check(given, claim_ids)
+    for verdict in verdicts.values():
+        assert verdict.outcome is Outcome.NOT_APPLICABLE
+        assert reason in verdict.advice
+
+
+@pytest.mark.parametrize("form", ["alternating", "projected"])
+def test_what_weights_explain_of_a_mismatch_where_pivots_are_small(form):
+    """The target and the unexplained part do not depend on the units of the inputs, however small the pivots come out."""
+    for size in (1e-3, 1.0, 1e3):
+        given = Problem(size * X, W, Grid(STEPS), "qronos", form, damping=LAMBDA * size**2, ordering=ORDER, X_quantized=size * X_TILDE)
+        S, T = (np.vstack([matrix, sqrt(LAMBDA) * np.eye(N)]) for matrix in (X, X_TILDE))
+        u = np.linalg.lstsq(T, S @ W, rcond=None)[0]
+        left = size**2 * ((S @ W - T @ u) ** 2).sum(axis=0)
+        assert given.result.target == pytest.approx(u, rel=1e-9)
+        evaluation = claims()["qronos-identity"](given, given.result)
+        assert np.asarray(evaluation.measured) == pytest.approx(np.asarray(evaluation.bound), rel=1e-9)
+        assert (np.asarray(evaluation.measured) >= left * (1 - 1e-9)).all()
+
+
+def test_the_gap_to_the_rate_distortion_limit_is_that_of_a_cube_to_a_ball():
+    """Half the logarithm of 2 pi e / 12: the second moment of a cube over that of a ball of many dimensions and the same volume."""
+    gap = import_module("provable_ptq.bounds.predictions.rate_distortion_floor").GAP_IN_BITS
+    k = 10**7
+    ball = log(k) - log(k + 2) - log(np.pi) + 2 / k * lgamma(k / 2 + 1)  # log of the second moment per dimension, times k
+    assert pytest.approx(0.5 * log2(k / 12) - 0.5 * (ball) / log(2), abs=1e-4) == gap
+    assert round(gap, 3) == 0.255
