@@ -193,7 +193,8 @@ def _matrices(rows: pd.DataFrame, made: dict) -> str:
         written = ", ".join(f"{m:.0f} × {N:.0f}; {K:.0f}" for m, N, K in sizes.itertuples(index=False))
         lines.append([plain(calibration), str(layers) if layers > 1 else "", written])
     header = ["calibration", "layers", "m samples × N features; K neurons"]
-    return paragraphs("## Calibration matrices", _sources(made), details("Sizes", markdown_table(header, lines, folds=False)))
+    table = markdown_table(header, lines, folds=False)
+    return paragraphs("## Calibration matrices", details("Where they come from, and their sizes", paragraphs(_sources(made), table)))
 
 
 def _sources(made: dict) -> str:

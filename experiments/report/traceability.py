@@ -63,13 +63,11 @@ def traceability(rows: pd.DataFrame, made: dict, pictures: list[Picture], table:
         run = code(f"provable-ptq run {made['study'] if shipped else 'STUDY'} --sweep {sweep}")
         lines.append([code(section), run, matrices, f"{len(group):,}", repetitions, figures])
     header = ["section of the study", "command", "on", "rows", "repetitions (seed)", "figures, drawn by `figures/NAME.py`"]
-    return f"""## Where every number comes from
-
-Every number above is computed from {link(table)} by `experiments/report/`. The key columns of
+    told = f"""Every number above is computed from {link(table)} by `experiments/report/`. The key columns of
 a row name one cell of {study}. Data are drawn from a hash of the
-study's seed ({made["seed"]}), the calibration's name and the repetition, stochastic rounding from another hash of the same.
-
-{markdown_table(header, lines)}"""
+study's seed ({made["seed"]}), the calibration's name and the repetition, stochastic rounding from another hash of the same."""
+    table = markdown_table(header, lines, folds=False)
+    return paragraphs("## Where every number comes from", details("Commands, rows and seeds", paragraphs(told, table)))
 
 
 def provenance(made: dict) -> str:
