@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from provable_ptq.algorithms import Grid, closest_vector, definitions, factorize, optq
 from provable_ptq.bounds import Problem
+from provable_ptq.bounds.checking.sampling import monte_carlo
 from provable_ptq.bounds.exact import ExactProblem
 from provable_ptq.bounds.problems import zoo_matrix
-from provable_ptq.bounds.sampling import monte_carlo
 from provable_ptq.experiments.dispatch import one_thread, part_of, tasks
 from provable_ptq.experiments.runner import one_sweep, run_study
 from provable_ptq.experiments.study import read_study

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .claim import CHAPTERS, Claim, claims
+from .checking.claim import CHAPTERS, Claim, claims
 
 FOLDER = Path(__file__).parent
 BOOK = FOLDER / "THEORY.md"

@@ -15,14 +15,14 @@ from ..algorithms.arguments import as_count, as_workers, reject
 from ..algorithms.qronos import FORMS
 from ..algorithms.rounding import ROUNDINGS
 from .check import check
-from .claim import Claim, Kind, load_claims, select
-from .containment import contained
+from .checking.claim import Claim, Kind, load_claims, select
+from .checking.containment import contained
+from .checking.hypotheses import mismatched_inputs
+from .checking.law import LAW_KINDS
+from .checking.problem import Problem
+from .checking.verdict import CONFIDENCE, Outcome, Verdict
 from .exact import check_exact
-from .hypotheses import mismatched_inputs
-from .law import LAW_KINDS
-from .problem import Problem
 from .problems.drawn import LARGEST, draw_problem
-from .verdict import CONFIDENCE, Outcome, Verdict
 
 DRAWS = 8192  # per stochastic claim and problem above 12 features, fixed beforehand
 MOST_ROUNDS = 4  # of drawing `examples` problems

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arithmetic import is_exact, lift, rationals
-from .tolerance import relative_allowance
+from .checking.arithmetic import is_exact, lift, rationals
+from .checking.tolerance import relative_allowance
 
 
 def departures(problem, codes: np.ndarray) -> np.ndarray:

@@ -11,12 +11,12 @@ import numpy as np
 
 from ..algorithms import RankDeficientError
 from ..algorithms.arguments import as_count, as_share, reject
-from .claim import Claim, Kind, about_problems
-from .law import LAW_KINDS, law_verdict
-from .problem import Problem, run
-from .tolerance import cancellation
-from .units import Units, homogeneous, in_units
-from .verdict import CONFIDENCE, Outcome, Verdict, decide
+from .checking.claim import Claim, Kind, about_problems
+from .checking.law import LAW_KINDS, law_verdict
+from .checking.problem import Problem, run
+from .checking.tolerance import cancellation
+from .checking.units import Units, homogeneous, in_units
+from .checking.verdict import CONFIDENCE, Outcome, Verdict, decide
 
 Runner = Callable[[Problem], object]
 

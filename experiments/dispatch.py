@@ -20,7 +20,7 @@ from joblib.parallel import ParallelBackendBase
 from threadpoolctl import threadpool_limits
 
 from ..algorithms.arguments import as_workers, reject
-from ..bounds.containment import contained
+from ..bounds.checking.containment import contained
 from .cells import StudyCell
 from .store import encode, environment
 

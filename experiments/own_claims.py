@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..bounds.claim import CHAPTERS, Claim, Kind, Origin, claims
+from ..bounds.checking.claim import CHAPTERS, Claim, Kind, Origin, claims
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ def _replay_certificate(file: Path) -> int:
 
 def _replay_problem(file: Path, claim_id: str | None, claims: Path | None, certificate: Path | None) -> int:
     from ..bounds import Outcome, Problem, load_claims
-    from ..bounds.certificates import write_certificate
-    from ..bounds.claim import select
+    from ..bounds.checking.claim import select
+    from ..bounds.exact.certificates import write_certificate
 
     own = [] if claims is None else load_claims(claims)
     (claim,) = select(claim_id or _named(file))
@@ -80,8 +80,8 @@ def _in_float64(problem: Problem, claim: Claim) -> Verdict | None:
 
 def _exactly(problem: Problem, claim: Claim, own: bool) -> Verdict | None:
     from ..bounds import Kind
-    from ..bounds.certificates import LARGEST
     from ..bounds.exact import check_exact
+    from ..bounds.exact.certificates import LARGEST
 
     if claim.kind is Kind.PREDICTION or problem.N > LARGEST:
         return None

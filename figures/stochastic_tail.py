@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..bounds.verdict import CONFIDENCE
+from ..bounds.checking.verdict import CONFIDENCE
 from .panels import about_blocks, by_panel, headline, panels_and_legend
 from .runs import CELL, NothingToDrawError, conditions, kinds, left_out, rows_of, with_columns
 from .style import BLACK, Look, dots, draw_bound, draw_measured, key, looks_in, plain_log_ticks, styled

@@ -59,8 +59,8 @@ def write_claims(tmp_path):
         path = tmp_path / name
         path.write_text(f'''
 from provable_ptq.bounds import Evaluation, Kind, Origin, claim
-from provable_ptq.bounds.hypotheses import unsaturated
-from provable_ptq.bounds.measure import damped_error_squared, pivot_sum
+from provable_ptq.bounds.checking.hypotheses import unsaturated
+from provable_ptq.bounds.checking.measure import damped_error_squared, pivot_sum
 
 
 @claim(id="{claim_id}", statement="$x$", origin=Origin.OURS, source="a test", kind=Kind.UPPER, unit="squared output error",
@@ -78,7 +78,7 @@ def own_claims(monkeypatch):
     """Claims that a test registers are forgotten after it, in this process and in workers."""
     from joblib.externals.loky import get_reusable_executor
 
-    registry = import_module("provable_ptq.bounds.claim")
+    registry = import_module("provable_ptq.bounds.checking.claim")
     registry.claims()
     monkeypatch.setattr(registry, "_registry", dict(registry._registry))
     yield

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from provable_ptq import algorithms, bounds
 from provable_ptq.bounds import Claim, Outcome, claims
-from provable_ptq.bounds.claim import CHAPTERS
+from provable_ptq.bounds.checking.claim import CHAPTERS
 from provable_ptq.experiments import cli, runner
 from provable_ptq.experiments.store import read_table, write_table
 from provable_ptq.figures import render

@@ -156,7 +156,7 @@ def test_rooms_import_each_other_in_one_direction_and_relatively(root, repositor
 
 @pytest.mark.parametrize(("file", "source", "refused"), [
     ("algorithms/optq.py", "from ..bounds import check", True),
-    ("bounds/problem.py", "from ..experiments.store import read_table", True),
+    ("bounds/checking/problem.py", "from ...experiments.store import read_table", True),
     ("bounds/stochastic/levels.py", "from ...figures import render", True),
     ("bounds/stochastic/levels.py", "from ...algorithms import optq", False),
     ("experiments/report.py", "from ..figures.render import FIGURES", True),

@@ -34,10 +34,10 @@ from __future__ import annotations
 import numpy as np
 
 from ...algorithms import round_to_nearest
-from ..arithmetic import is_exact
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import Hypothesis, without_ends
-from ..measure import own_errors, squares
+from ..checking.arithmetic import is_exact
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import Hypothesis, without_ends
+from ..checking.measure import own_errors, squares
 from ..problems.constructions import clamped_problem
 
 FEATURES = 512

@@ -22,10 +22,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import maximum
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import matched_inputs, nonzero_columns, unsaturated
-from ..measure import loss_in_squares, output_loss, own_errors, squares, undamped_pivots_squared
+from ..checking.arithmetic import maximum
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import matched_inputs, nonzero_columns, unsaturated
+from ..checking.measure import loss_in_squares, output_loss, own_errors, squares, undamped_pivots_squared
 
 
 @claim(

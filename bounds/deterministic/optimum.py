@@ -9,10 +9,10 @@ from flint import fmpq
 
 from ...algorithms import Grid
 from ...algorithms.closest_vector import LARGEST_STEP_RATIO, ClosestVector, closest_vector, near_closest
-from ..arithmetic import as_float, is_exact, rationals
-from ..exact_factorization import product
-from ..hypotheses import Hypothesis
-from ..measure import squares
+from ..checking.arithmetic import as_float, is_exact, rationals
+from ..checking.hypotheses import Hypothesis
+from ..checking.measure import squares
+from ..exact.factorization import product
 
 SEARCHABLE = 12  # features
 NODES = 200_000  # per neuron, before a search ends undecided

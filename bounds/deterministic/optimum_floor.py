@@ -24,11 +24,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import is_exact, maximum, rationals, smallest_eigenvalue
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import at_most, positive_definite
-from ..measure import damped_error_squared, gram, output_loss, pivot_sum, squares
-from ..tolerance import squared
+from ..checking.arithmetic import is_exact, maximum, rationals, smallest_eigenvalue
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import at_most, positive_definite
+from ..checking.measure import damped_error_squared, gram, output_loss, pivot_sum, squares
+from ..checking.tolerance import squared
 from .optimum import SEARCHABLE, optimum_decided, optimum_squared
 from .order_floor import spectral_floor
 

@@ -25,10 +25,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import absolute
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import Hypothesis
-from ..measure import against_steps, drift
+from ..checking.arithmetic import absolute
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import Hypothesis
+from ..checking.measure import against_steps, drift
 
 
 def drift_bounds(problem) -> np.ndarray:

@@ -27,10 +27,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import is_exact, maximum, rationals
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import at_most
-from ..measure import gram
+from ..checking.arithmetic import is_exact, maximum, rationals
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import at_most
+from ..checking.measure import gram
 
 ENUMERATED = 12  # features up to which all sign vectors are tried
 

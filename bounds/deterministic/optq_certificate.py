@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import is_exact, lift, rationals
 from ..certificate import first_departures, tie_width
-from ..claim import Evaluation, Kind, Origin, claim
-from ..measure import feedback
+from ..checking.arithmetic import is_exact, lift, rationals
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.measure import feedback
 
 
 @claim(

@@ -16,9 +16,9 @@ $d_j$, $\|\hat X(w-q)\|^2 = \sum_jd_j^2e_j^2$. The upper rows of $\hat X(w-q)$ a
 
 from __future__ import annotations
 
-from ..claim import Evaluation, Kind, Origin, claim
-from ..measure import damped_error_squared, output_loss, pivot_sum, weighted_errors_squared
-from ..tolerance import squared
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.measure import damped_error_squared, output_loss, pivot_sum, weighted_errors_squared
+from ..checking.tolerance import squared
 
 
 @claim(

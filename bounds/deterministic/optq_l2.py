@@ -17,9 +17,9 @@ of `gpfq-l2`, where columns are orthogonal and $\lambda = 0$.
 
 from __future__ import annotations
 
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import unsaturated
-from ..measure import damped_error_squared, loss_in_squares, output_loss, pivot_sum
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import unsaturated
+from ..checking.measure import damped_error_squared, loss_in_squares, output_loss, pivot_sum
 
 
 @claim(

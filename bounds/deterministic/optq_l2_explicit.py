@@ -19,8 +19,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import few_tails, no_more_samples_than_features
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import few_tails, no_more_samples_than_features
 from .pivot_bound import pivot_bounds
 
 

@@ -23,10 +23,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import lift
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import with_first_neurons
-from ..measure import damped_error_squared, pivot_sum, projection_reach
+from ..checking.arithmetic import lift
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import with_first_neurons
+from ..checking.measure import damped_error_squared, pivot_sum, projection_reach
 
 NEURONS = 16  # that show it, of a layer with more
 EPSILON = 2.0**-10  # distance to the tie, in half steps: large against rounding, small against the bound

@@ -25,11 +25,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import maximum
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import at_most, positive_definite, unsaturated
-from ..measure import damped_error_squared, output_loss, pivot_sum
-from ..tolerance import squared
+from ..checking.arithmetic import maximum
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import at_most, positive_definite, unsaturated
+from ..checking.measure import damped_error_squared, output_loss, pivot_sum
+from ..checking.tolerance import squared
 from .optimum import SEARCHABLE, optimum_decided, optimum_squared
 
 

@@ -26,10 +26,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import absolute, maximum
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import at_most
-from ..measure import literal_numbers, literal_reach, step_sizes
+from ..checking.arithmetic import absolute, maximum
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import at_most
+from ..checking.measure import literal_numbers, literal_reach, step_sizes
 
 
 @claim(

@@ -27,10 +27,10 @@ import numpy as np
 from scipy.linalg import cholesky, qr
 from scipy.linalg.lapack import dtrtri
 
-from ..arithmetic import is_exact, maximum, minimum
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import positive_definite
-from ..measure import column_norms_squared, gram, squares
+from ..checking.arithmetic import is_exact, maximum, minimum
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import positive_definite
+from ..checking.measure import column_norms_squared, gram, squares
 
 
 @claim(

@@ -25,11 +25,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import is_exact, smallest_eigenvalue
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import few_tails
-from ..measure import column_norms_squared
-from ..tolerance import EPS
+from ..checking.arithmetic import is_exact, smallest_eigenvalue
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import few_tails
+from ..checking.measure import column_norms_squared
+from ..checking.tolerance import EPS
 
 
 @claim(

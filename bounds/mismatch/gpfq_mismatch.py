@@ -25,11 +25,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import sqrt
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import mismatched_inputs, unsaturated
-from ..measure import deployed_errors, output_loss, squares
-from ..tolerance import squared, sums
+from ..checking.arithmetic import sqrt
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import mismatched_inputs, unsaturated
+from ..checking.measure import deployed_errors, output_loss, squares
+from ..checking.tolerance import squared, sums
 
 
 @claim(

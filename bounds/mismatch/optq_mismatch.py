@@ -16,10 +16,10 @@ $X = 1+a$ with $a > 0$, $w \to \frac12$ from below.
 
 from __future__ import annotations
 
-from ..arithmetic import sqrt
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import mismatched_inputs, unsaturated
-from ..measure import damped_deployed_error_squared, output_loss, pivot_sum, squares
+from ..checking.arithmetic import sqrt
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import mismatched_inputs, unsaturated
+from ..checking.measure import damped_deployed_error_squared, output_loss, pivot_sum, squares
 from .projection import mismatch_outputs
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import is_exact
-from ..measure import output_loss, squares
-from ..tolerance import sums
+from ..checking.arithmetic import is_exact
+from ..checking.measure import output_loss, squares
+from ..checking.tolerance import sums
 
 
 def mismatch_outputs(problem) -> np.ndarray:

@@ -27,10 +27,10 @@ written out here.
 
 from __future__ import annotations
 
-from ..arithmetic import absolute, maximum
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import at_most
-from ..measure import literal_numbers, literal_reach, step_sizes
+from ..checking.arithmetic import absolute, maximum
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import at_most
+from ..checking.measure import literal_numbers, literal_reach, step_sizes
 from .projection import target
 
 

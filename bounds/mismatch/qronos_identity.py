@@ -19,9 +19,9 @@ upper rows of the left side are $Xw - \tilde Xq$, the lower ones $\sqrt\lambda(w
 
 from __future__ import annotations
 
-from ..claim import Evaluation, Kind, Origin, claim
-from ..measure import damped_deployed_error_squared, pivot_sum
-from ..tolerance import squared
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.measure import damped_deployed_error_squared, pivot_sum
+from ..checking.tolerance import squared
 from .projection import projected_loss, target, unexplained_squared
 
 

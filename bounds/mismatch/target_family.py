@@ -26,10 +26,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import absolute, lift, maximum, sqrt
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import infinite_alphabet, mismatched_inputs
-from ..measure import pivot_sum, squares
+from ..checking.arithmetic import absolute, lift, maximum, sqrt
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import infinite_alphabet, mismatched_inputs
+from ..checking.measure import pivot_sum, squares
 from .projection import correction, mismatch_outputs, unexplained_squared
 
 TARGETS = (0.5, 1.0, 1.5)  # alpha, beside the 0 of the result itself

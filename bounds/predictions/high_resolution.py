@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...algorithms import Grid
-from ..hypotheses import Hypothesis
-from ..problem import Problem
+from ..checking.hypotheses import Hypothesis
+from ..checking.problem import Problem
 from ..problems.zoo import zoo_matrix
 
 ENOUGH_NEURONS = 256

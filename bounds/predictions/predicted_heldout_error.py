@@ -18,9 +18,9 @@ upper bound with $\frac14$ in place of $\frac16$.
 
 from __future__ import annotations
 
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import unsaturated, validation_inputs
-from ..measure import squares
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import unsaturated, validation_inputs
+from ..checking.measure import squares
 from .high_resolution import fine_steps, many_neurons, second_moments, wide_problem
 
 

@@ -24,10 +24,10 @@ from __future__ import annotations
 import numpy as np
 
 from ...algorithms import Grid
-from ..claim import Evaluation, Kind, Origin, claim
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import positive_definite, unsaturated
+from ..checking.measure import damped_error_squared
 from ..deterministic.order_floor import spectral_floor
-from ..hypotheses import positive_definite, unsaturated
-from ..measure import damped_error_squared
 from .high_resolution import fine_steps, many_neurons, wide_problem
 
 GAP_IN_BITS = 0.5 * np.log2(2 * np.pi * np.e / 12)  # of a uniform quantizer to the information-theoretic limit: 0.2546

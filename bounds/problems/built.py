@@ -16,7 +16,7 @@ from ...algorithms import Factorization, Grid
 from ...algorithms.arguments import reject
 from ...algorithms.qronos import FORMS
 from ...algorithms.rounding import ROUNDINGS
-from ..problem import ALGORITHMS, Problem
+from ..checking.problem import ALGORITHMS, Problem
 
 LARGEST = 8  # features; twice as many samples
 NEURONS = 3

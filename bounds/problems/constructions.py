@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import hadamard
 
 from ...algorithms import Grid
-from ..problem import Problem
+from ..checking.problem import Problem
 from .zoo import zoo_matrix
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...algorithms import Grid
 from ...algorithms.qronos import FORMS
-from ..problem import Problem
+from ..checking.problem import Problem
 from .built import UNDAMPED, Random, make_attackers, make_problem
 from .zoo import ZOO
 

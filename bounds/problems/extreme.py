@@ -15,11 +15,11 @@ from flint import fmpq
 from ...algorithms import Grid
 from ...algorithms.qronos import FORMS
 from ...algorithms.rounding import ROUNDINGS
-from ..arithmetic import is_exact, rationals
-from ..claim import Claim
-from ..hypotheses import mismatched_inputs
-from ..law import LAW_KINDS
-from ..problem import Problem
+from ..checking.arithmetic import is_exact, rationals
+from ..checking.claim import Claim
+from ..checking.hypotheses import mismatched_inputs
+from ..checking.law import LAW_KINDS
+from ..checking.problem import Problem
 
 LARGEST = 4  # features; of claims about a law 3: all their paths are replayed exactly
 SCALES = (0, 0, 0, -300, -200, -158, -100, 100, 140, 200, 300)  # decimal exponents

@@ -16,7 +16,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ...algorithms import Factorization, Grid
-from ..problem import Problem
+from ..checking.problem import Problem
 from .built import (
     CONDITION,
     LARGEST,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import absolute, as_float, erfc, exp, is_exact, lift, maximum, pi, rationals, sqrt
-from ..claim import Evaluation
-from ..measure import own_errors
+from ..checking.arithmetic import absolute, as_float, erfc, exp, is_exact, lift, maximum, pi, rationals, sqrt
+from ..checking.claim import Evaluation
+from ..checking.measure import own_errors
 
 FUNCTIONALS = 3  # random signs over the samples, beside the sample with the largest row of V
 HINGES = (0, 1, 2)  # in standard deviations of the dominating Gaussian

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import absolute, log, maximum, pi, sqrt, tail_level
-from ..measure import own_errors
+from ..checking.arithmetic import absolute, log, maximum, pi, sqrt, tail_level
+from ..checking.measure import own_errors
 
 
 def largest_error(problem, result) -> np.ndarray:

@@ -26,10 +26,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import maximum, sqrt
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import matched_inputs, one_step_per_neuron
-from ..measure import squares
+from ..checking.arithmetic import maximum, sqrt
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import matched_inputs, one_step_per_neuron
+from ..checking.measure import squares
 from .levels import hoeffding_factor, largest_error, paper_factor
 
 

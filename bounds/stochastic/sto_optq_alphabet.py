@@ -25,9 +25,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import absolute, maximum, tail_level
-from ..claim import Evaluation, Kind, Origin, claim
-from ..measure import drift
+from ..checking.arithmetic import absolute, maximum, tail_level
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.measure import drift
 
 
 @claim(

@@ -20,9 +20,9 @@ not use that the two values of $e_j$ are only $\delta_j$ apart.
 
 from __future__ import annotations
 
-from ..arithmetic import pi
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import infinite_alphabet
+from ..checking.arithmetic import pi
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import infinite_alphabet
 from .convex_order import convex_order_evaluation
 
 

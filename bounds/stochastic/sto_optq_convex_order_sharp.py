@@ -19,9 +19,9 @@ $|N(0, \frac\pi8\delta^2)|$, so no smaller variance will do.
 
 from __future__ import annotations
 
-from ..arithmetic import pi
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import infinite_alphabet
+from ..checking.arithmetic import pi
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import infinite_alphabet
 from .convex_order import convex_order_evaluation
 
 

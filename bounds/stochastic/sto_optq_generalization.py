@@ -18,10 +18,10 @@ moments of $e$ are those of QuIP's analysis.
 
 from __future__ import annotations
 
-from ..arithmetic import sqrt
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import infinite_alphabet, validation_inputs
-from ..measure import squares
+from ..checking.arithmetic import sqrt
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import infinite_alphabet, validation_inputs
+from ..checking.measure import squares
 
 
 @claim(

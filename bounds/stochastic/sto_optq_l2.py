@@ -23,9 +23,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import infinite_alphabet
-from ..measure import damped_error_squared, own_errors, pivot_sum, squares
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import infinite_alphabet
+from ..checking.measure import damped_error_squared, own_errors, pivot_sum, squares
 
 
 @claim(

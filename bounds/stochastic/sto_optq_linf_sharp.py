@@ -19,9 +19,9 @@ $\sqrt{8\log(\sqrt2\,m/p)/\log(2m/p)} \ge \sqrt6$.
 
 from __future__ import annotations
 
-from ..arithmetic import log, pi, sqrt
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import one_step_per_neuron
+from ..checking.arithmetic import log, pi, sqrt
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import one_step_per_neuron
 from .levels import largest_error, largest_pivot_step
 
 

@@ -16,9 +16,9 @@ rounding, which strays by less than $\delta$.
 
 from __future__ import annotations
 
-from ..arithmetic import absolute, maximum, sqrt
-from ..claim import Evaluation, Kind, Origin, claim
-from ..hypotheses import one_step_per_neuron, positive_damping
+from ..checking.arithmetic import absolute, maximum, sqrt
+from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking.hypotheses import one_step_per_neuron, positive_damping
 from .levels import largest_pivot_step, paper_factor
 
 

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from ...algorithms import Grid
 from ...bounds import Problem, check, claims
-from ...bounds.claim import CHAPTERS
+from ...bounds.checking.claim import CHAPTERS
 from . import Rows, axes
 
 SWEEP = "constructions"

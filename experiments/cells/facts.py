@@ -7,9 +7,8 @@ import numpy as np
 from ...algorithms import Result, round_to_nearest
 from ...algorithms.closest_vector import closest_vector
 from ...bounds import Problem, claims
-from ...bounds.arithmetic import tail_level
-from ...bounds.deterministic.optq_alphabet import drift_bounds
-from ...bounds.measure import (
+from ...bounds.checking.arithmetic import tail_level
+from ...bounds.checking.measure import (
     damped_deployed_error_squared,
     damped_error_squared,
     deployed_errors,
@@ -18,6 +17,7 @@ from ...bounds.measure import (
     ridge,
     squares,
 )
+from ...bounds.deterministic.optq_alphabet import drift_bounds
 from ...bounds.mismatch.projection import mismatch_outputs, target, unexplained_squared
 from ...bounds.predictions.high_resolution import second_moments
 from ...bounds.stochastic.sto_optq_alphabet import alphabet_levels

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ...bounds.measure import own_errors
+from ...bounds.checking.measure import own_errors
+from ...bounds.checking.sampling import repeat_neuron
 from ...bounds.problems.constructions import growth_problem
-from ...bounds.sampling import repeat_neuron
 from ...bounds.stochastic.levels import rowwise_level
 from ...bounds.stochastic.sto_optq_alphabet import alphabet_levels
 from ..seeds import seed_of

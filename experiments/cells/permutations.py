@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from ...algorithms import Factorization, Grid, optq
 from ...algorithms.factorization import RowSource
-from ...bounds.measure import squares
+from ...bounds.checking.measure import squares
 from ..calibration import LayerData, load_layer
 from ..calibration.load import identity, shape
 from . import Rows, axes

@@ -13,12 +13,12 @@ from threadpoolctl import threadpool_limits
 from ...algorithms import Factorization, Grid, RankDeficientError
 from ...algorithms.factorization import RowSource
 from ...bounds import Evaluation, Outcome, Problem, Verdict, check
-from ...bounds.arithmetic import tail_level
-from ...bounds.claim import CHAPTERS, Claim, Kind, claims, load_claims
-from ...bounds.law import LAW_KINDS, draws_of
-from ...bounds.sampling import repeat_neuron
+from ...bounds.checking.arithmetic import tail_level
+from ...bounds.checking.claim import CHAPTERS, Claim, Kind, claims, load_claims
+from ...bounds.checking.law import LAW_KINDS, draws_of
+from ...bounds.checking.sampling import repeat_neuron
+from ...bounds.checking.verdict import CONFIDENCE, binomial_interval, ratios
 from ...bounds.stochastic.levels import largest_error, row_variances
-from ...bounds.verdict import CONFIDENCE, binomial_interval, ratios
 from ..calibration import LayerData, load_layer
 from ..calibration.load import identity, shape
 from ..seeds import seed_of

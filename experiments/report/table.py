@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ...bounds import Kind, Outcome, claims
-from ...bounds.claim import CHAPTERS
+from ...bounds.checking.claim import CHAPTERS
 from ..cells.facts import FACTS
 from ..settings import AXES, SETTINGS, normal, parse_damping, settings, split, split_in_words, values_of
 from .words import code, count, details, paragraphs, plain

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from flint import arb, ctx, fmpq
-from provable_ptq.bounds.arithmetic import (
+from provable_ptq.bounds.checking.arithmetic import (
     absolute,
     as_float,
     ball,

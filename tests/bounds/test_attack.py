@@ -7,10 +7,10 @@ import pytest
 import typer
 from provable_ptq.algorithms import Grid, InvalidArgumentError
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
-from provable_ptq.bounds.attack import _coordinates, attack, attackable, gallery
-from provable_ptq.bounds.claim import CHAPTERS
-from provable_ptq.bounds.evolution import Evolution
-from provable_ptq.bounds.hypotheses import at_most
+from provable_ptq.bounds.attack.evolution import Evolution
+from provable_ptq.bounds.attack.search import _coordinates, attack, attackable, gallery
+from provable_ptq.bounds.checking.claim import CHAPTERS
+from provable_ptq.bounds.checking.hypotheses import at_most
 from provable_ptq.experiments.attack_command import attack_claim
 from typer.testing import CliRunner
 

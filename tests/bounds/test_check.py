@@ -10,9 +10,9 @@ from provable_ptq.algorithms import Grid, InvalidArgumentError, RankDeficientErr
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
 from provable_ptq.bounds.certificate import departures
 from provable_ptq.bounds.check import structural_mismatch, unmet_hypotheses
+from provable_ptq.bounds.checking.law import law_verdict
+from provable_ptq.bounds.checking.problem import run
 from provable_ptq.bounds.exact import check_exact
-from provable_ptq.bounds.law import law_verdict
-from provable_ptq.bounds.problem import run
 
 
 def layer(K=3, m=8, N=5, **changes):

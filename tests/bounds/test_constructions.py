@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from provable_ptq.algorithms import Grid, factorize, optq, round_to_nearest
 from provable_ptq.bounds import Outcome, Problem, check, claims
+from provable_ptq.bounds.checking.measure import damped_error_squared, own_errors, squares
 from provable_ptq.bounds.deterministic.optq_l2_tight import EPSILON, tight_problem
 from provable_ptq.bounds.exact import check_exact
-from provable_ptq.bounds.measure import damped_error_squared, own_errors, squares
 from provable_ptq.bounds.problems import zoo_matrix
 from provable_ptq.bounds.problems.constructions import clamped_problem, growth_problem, growth_weights, rational_growth_problem
 from provable_ptq.bounds.problems.drawn import draw_problem

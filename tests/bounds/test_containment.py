@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from provable_ptq.bounds.containment import EndedError, contained
+from provable_ptq.bounds.checking.containment import EndedError, contained
 
 
 @pytest.mark.parametrize(("end", "said"), [
@@ -35,7 +35,7 @@ def test_what_is_inside_of_it_is_contained_after_an_inner_one_ended():
 
 OUTSIDE = """
 import os, threading
-from provable_ptq.bounds.containment import contained
+from provable_ptq.bounds.checking.containment import contained
 with contained():
     pass
 {}

@@ -12,12 +12,12 @@ from provable_ptq.algorithms import Grid
 from provable_ptq.algorithms.arguments import InvalidArgumentError
 from provable_ptq.algorithms.closest_vector import near_closest
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
-from provable_ptq.bounds.disagreement import comparable, compare, contradict, held_against
+from provable_ptq.bounds.checking.measure import squares
+from provable_ptq.bounds.checking.units import in_units
+from provable_ptq.bounds.checking.verdict import Verdict, decide, ratios
 from provable_ptq.bounds.exact import ExactProblem, check_exact
-from provable_ptq.bounds.measure import squares
+from provable_ptq.bounds.exact.disagreement import comparable, compare, contradict, held_against
 from provable_ptq.bounds.problems.extreme import FAULTS, extreme_problem
-from provable_ptq.bounds.units import in_units
-from provable_ptq.bounds.verdict import Verdict, decide, ratios
 
 PROBLEMS, PARTS = 5000, 10
 HOLDS, VIOLATED, UNDECIDED = Outcome.HOLDS, Outcome.VIOLATED, Outcome.UNDECIDED

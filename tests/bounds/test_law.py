@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from provable_ptq.algorithms import Grid, definitions
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
-from provable_ptq.bounds.law import ENUMERABLE, LAW_KINDS, draws_of, law_verdict
-from provable_ptq.bounds.measure import own_errors
-from provable_ptq.bounds.sampling import every_path, monte_carlo
-from provable_ptq.bounds.verdict import binomial_interval
+from provable_ptq.bounds.checking.law import ENUMERABLE, LAW_KINDS, draws_of, law_verdict
+from provable_ptq.bounds.checking.measure import own_errors
+from provable_ptq.bounds.checking.sampling import every_path, monte_carlo
+from provable_ptq.bounds.checking.verdict import binomial_interval
 
 
 def layer(N=6, m=8, p=0.1, **changes):

@@ -16,11 +16,9 @@ from provable_ptq.algorithms import Grid, factorize, round_to_nearest
 from provable_ptq.algorithms.feedback import Rounded
 from provable_ptq.algorithms.result import result_of
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
-from provable_ptq.bounds.arithmetic import tail_level
 from provable_ptq.bounds.campaign import campaign
-from provable_ptq.bounds.deterministic.optimum import optimum_squared
-from provable_ptq.bounds.deterministic.optq_l2_tight import EPSILON, tight_problem
-from provable_ptq.bounds.measure import (
+from provable_ptq.bounds.checking.arithmetic import tail_level
+from provable_ptq.bounds.checking.measure import (
     damped_deployed_error_squared,
     damped_error_squared,
     deployed_errors,
@@ -31,6 +29,9 @@ from provable_ptq.bounds.measure import (
     squares,
     undamped_pivots_squared,
 )
+from provable_ptq.bounds.checking.verdict import decide
+from provable_ptq.bounds.deterministic.optimum import optimum_squared
+from provable_ptq.bounds.deterministic.optq_l2_tight import EPSILON, tight_problem
 from provable_ptq.bounds.mismatch.gpfq_mismatch import unrounded
 from provable_ptq.bounds.mismatch.projection import (
     first_minimizer,
@@ -43,7 +44,6 @@ from provable_ptq.bounds.problems.constructions import clamped_problem, growth_p
 from provable_ptq.bounds.problems.drawn import draw_problem
 from provable_ptq.bounds.stochastic.convex_order import convex_order_evaluation
 from provable_ptq.bounds.stochastic.levels import hoeffding_factor, largest_error, row_variances, rowwise_level
-from provable_ptq.bounds.verdict import decide
 
 DRAWS = 8192  # above 12 features, and for algorithms that are not the project's own
 

@@ -9,7 +9,7 @@ from provable_ptq.algorithms import Factorization, Grid, RankDeficientError, fac
 from provable_ptq.algorithms.arguments import InvalidArgumentError
 from provable_ptq.algorithms.rounding import Prescribed
 from provable_ptq.bounds import Outcome, Problem, check
-from provable_ptq.bounds.problem import ALGORITHMS, run
+from provable_ptq.bounds.checking.problem import ALGORITHMS, run
 from provable_ptq.bounds.problems.drawn import draw_problem
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import pytest
 from provable_ptq.bounds import Evaluation, Outcome, check, claims
-from provable_ptq.bounds.arithmetic import absolute
 from provable_ptq.bounds.attack import attack
 from provable_ptq.bounds.campaign import campaign
-from provable_ptq.bounds.hypotheses import infinite_alphabet
-from provable_ptq.bounds.measure import damped_error_squared, own_errors, pivot_sum, squares
+from provable_ptq.bounds.checking.arithmetic import absolute
+from provable_ptq.bounds.checking.hypotheses import infinite_alphabet
+from provable_ptq.bounds.checking.measure import damped_error_squared, own_errors, pivot_sum, squares
 
 
 @dataclass(frozen=True)

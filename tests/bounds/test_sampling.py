@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from provable_ptq.algorithms import Grid
 from provable_ptq.bounds import Problem
-from provable_ptq.bounds.sampling import BLOCK, every_path, monte_carlo, repeat_neuron
+from provable_ptq.bounds.checking.sampling import BLOCK, every_path, monte_carlo, repeat_neuron
 from scipy.stats import chisquare
 
 

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 from provable_ptq.algorithms import Grid, gpfq, optq, qronos, round_to_nearest
 from provable_ptq.bounds import Outcome, Problem, check, claims
-from provable_ptq.bounds.arithmetic import smallest_eigenvalue
+from provable_ptq.bounds.checking.arithmetic import smallest_eigenvalue
+from provable_ptq.bounds.checking.measure import damped_error_squared, gram, pivot_sum, squares, undamped_pivots_squared
+from provable_ptq.bounds.checking.tolerance import relative_allowance
+from provable_ptq.bounds.checking.verdict import reach
 from provable_ptq.bounds.deterministic.optimum import optimum, optimum_squared
 from provable_ptq.bounds.deterministic.optimum_floor import grid_distances
 from provable_ptq.bounds.deterministic.order_floor import spectral_floor
 from provable_ptq.bounds.deterministic.pivot_bound import pivot_bounds
-from provable_ptq.bounds.measure import damped_error_squared, gram, pivot_sum, squares, undamped_pivots_squared
 from provable_ptq.bounds.mismatch.projection import mismatch_outputs, unexplained_squared
 from provable_ptq.bounds.problems.built import PROBABILITIES
 from provable_ptq.bounds.problems.drawn import draw_problem
 from provable_ptq.bounds.stochastic.levels import hoeffding_factor, largest_pivot_step, paper_factor, rowwise_level
-from provable_ptq.bounds.tolerance import relative_allowance
-from provable_ptq.bounds.verdict import reach
 
 LARGEST = 10
 BATCHES = range(6)

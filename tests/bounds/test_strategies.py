@@ -11,8 +11,8 @@ from provable_ptq.algorithms import Grid, InvalidArgumentError, factorize
 from provable_ptq.algorithms.damping import resolve_damping
 from provable_ptq.algorithms.factorization import RowSource
 from provable_ptq.bounds import Evaluation, Outcome, Problem, check, claims
-from provable_ptq.bounds.claim import CHAPTERS
-from provable_ptq.bounds.problem import ALGORITHMS
+from provable_ptq.bounds.checking.claim import CHAPTERS
+from provable_ptq.bounds.checking.problem import ALGORITHMS
 from provable_ptq.bounds.problems import (
     calibration_matrices,
     dampings,

@@ -11,9 +11,9 @@ import pytest
 from provable_ptq.algorithms import Grid, definitions
 from provable_ptq.bounds import Kind, Problem, claim, claims, load_claims
 from provable_ptq.bounds.book import BOOK, COMMAND, anchor, book, in_reading_order, introduction, shipped, write_book
-from provable_ptq.bounds.claim import CHAPTERS
+from provable_ptq.bounds.checking.claim import CHAPTERS
+from provable_ptq.bounds.checking.page import LABELS, read_page
 from provable_ptq.bounds.exact import ExactProblem
-from provable_ptq.bounds.page import LABELS, read_page
 from provable_ptq.bounds.problems.constructions import clamped_problem
 from scipy.integrate import quad
 from scipy.stats import norm

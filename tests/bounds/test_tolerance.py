@@ -7,10 +7,10 @@ import pytest
 from provable_ptq.algorithms import Grid, RankDeficientError
 from provable_ptq.algorithms.arguments import InvalidArgumentError
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
-from provable_ptq.bounds.arithmetic import as_float
+from provable_ptq.bounds.checking.arithmetic import as_float
+from provable_ptq.bounds.checking.tolerance import EPS, EQUALITY, IDENTITY, cancellation, identity_tolerance, relative_allowance
+from provable_ptq.bounds.checking.verdict import decide, ratios, reach
 from provable_ptq.bounds.exact import ExactProblem, check_exact
-from provable_ptq.bounds.tolerance import EPS, EQUALITY, IDENTITY, cancellation, identity_tolerance, relative_allowance
-from provable_ptq.bounds.verdict import decide, ratios, reach
 
 CONDITIONS = [10.0, 1e2, 1e4, 1e6, 1e8, 1e10]
 DETERMINISTIC = ("optq-l2", "optq-linf", "optq-alphabet", "optq-identity", "pivot-bound", "feedback-form")

@@ -14,9 +14,9 @@ import pytest
 from provable_ptq.algorithms import Grid, InvalidArgumentError
 from provable_ptq.bounds import Kind, Outcome, Problem, claims, verify
 from provable_ptq.bounds.campaign import mended
-from provable_ptq.bounds.certificates import certificate, sealed, write_certificate
-from provable_ptq.bounds.claim import CHAPTERS
+from provable_ptq.bounds.checking.claim import CHAPTERS
 from provable_ptq.bounds.deterministic.optq_alphabet import sufficient_alphabet
+from provable_ptq.bounds.exact.certificates import certificate, sealed, write_certificate
 from provable_ptq.bounds.problems.drawn import draw_problem
 from provable_ptq.experiments import cli
 from provable_ptq.experiments.cells.replay import shipped_attacks

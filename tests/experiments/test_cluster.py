@@ -89,7 +89,7 @@ def test_workers_with_other_code_are_refused_before_any_cell_runs(cluster, toys,
     for room in ("algorithms", "bounds", "experiments"):
         shutil.copytree(root / room, theirs / room, ignore=shutil.ignore_patterns("__pycache__", "results"))
     (theirs / "__init__.py").touch()
-    with (theirs / "bounds" / "law.py").open("a", encoding="utf-8") as source:
+    with (theirs / "bounds" / "checking" / "law.py").open("a", encoding="utf-8") as source:
         source.write("\n")
     address = cluster({"PYTHONPATH": os.pathsep.join([str(theirs.parent), str(Path(__file__).parent)])})
     with pytest.raises(InvalidArgumentError, match=r"workers with the code and libraries of this process; \S+ has other code$"):

@@ -4,8 +4,8 @@ import json
 
 import pytest
 from provable_ptq.bounds import claims
-from provable_ptq.bounds.claim import CHAPTERS
-from provable_ptq.bounds.page import LABELS
+from provable_ptq.bounds.checking.claim import CHAPTERS
+from provable_ptq.bounds.checking.page import LABELS
 from provable_ptq.experiments import cli
 
 SHIPPED = [name for name, made in claims().items() if made.chapter in CHAPTERS]

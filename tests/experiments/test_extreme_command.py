@@ -4,7 +4,7 @@ import json
 
 import pytest
 from provable_ptq.algorithms.arguments import InvalidArgumentError
-from provable_ptq.bounds import disagreement
+from provable_ptq.bounds.exact import disagreement
 from provable_ptq.experiments.extreme_command import check_extreme
 
 

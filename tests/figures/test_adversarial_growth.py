@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from provable_ptq.bounds.measure import own_errors
+from provable_ptq.bounds.checking.measure import own_errors
 from provable_ptq.bounds.problems.constructions import growth_problem
 from provable_ptq.bounds.stochastic.levels import rowwise_level
 from provable_ptq.bounds.stochastic.sto_optq_alphabet import alphabet_levels

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from flint import fmpq
 
-from ..algorithms.arguments import reject
-from .arithmetic import as_float
-from .claim import select
-from .exact import ExactProblem, check_exact
-from .problem import Problem
-from .verdict import Outcome
-from .verify import CLAIMS, FORMAT
+from ...algorithms.arguments import reject
+from ..checking.arithmetic import as_float
+from ..checking.claim import select
+from ..checking.problem import Problem
+from ..checking.verdict import Outcome
+from ..verify import CLAIMS, FORMAT
+from .decisions import ExactProblem, check_exact
 
 DECIDED = (Outcome.HOLDS, Outcome.VIOLATED)
 LARGEST = 24  # features that are still decided exactly in seconds

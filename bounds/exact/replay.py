@@ -13,15 +13,15 @@ from functools import cached_property
 import numpy as np
 from flint import fmpq
 
-from ..algorithms.arguments import LARGEST_CODE, reject
-from ..algorithms.damping import resolve_damping
-from ..algorithms.factorization import RowSource
-from ..algorithms.grid import Alphabet
-from ..algorithms.ordering import resolve_ordering
-from .arithmetic import as_float, rational, rationals
-from .exact_factorization import ExactFactorization, minimum_norm_solution, product, to_array, to_matrix
-from .problem import Problem
-from .units import in_units
+from ...algorithms.arguments import LARGEST_CODE, reject
+from ...algorithms.damping import resolve_damping
+from ...algorithms.factorization import RowSource
+from ...algorithms.grid import Alphabet
+from ...algorithms.ordering import resolve_ordering
+from ..checking.arithmetic import as_float, rational, rationals
+from ..checking.problem import Problem
+from ..checking.units import in_units
+from .factorization import ExactFactorization, minimum_norm_solution, product, to_array, to_matrix
 
 VANISHING = 1e3 * float(np.sqrt(np.finfo(np.float64).tiny))  # what float64 refuses to square
 
@@ -110,7 +110,7 @@ class ExactProblem:
         return other
 
     def literal_numbers(self, result: ExactResult) -> list[np.ndarray]:
-        """See `provable_ptq.bounds.measure.literal_numbers`."""
+        """See `provable_ptq.bounds.checking.measure.literal_numbers`."""
         return literal_numbers(self, result)
 
     @cached_property

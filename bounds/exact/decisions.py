@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from flint import arb, ctx, fmpq
 
-from ..algorithms.arguments import InvalidArgumentError
-from ..algorithms.rounding import EveryPath
-from .arithmetic import as_float, ball, maximum
-from .check import structural_mismatch, unmet_hypotheses
-from .claim import Claim, Evaluation, Kind, about_problems
-from .exact_replay import ExactProblem, ExactResult
-from .law import LAW_KINDS
-from .problem import Problem
-from .sampling import repeat_neuron
-from .units import in_units
-from .verdict import Outcome, Verdict, ratios
+from ...algorithms.arguments import InvalidArgumentError
+from ...algorithms.rounding import EveryPath
+from ..check import structural_mismatch, unmet_hypotheses
+from ..checking.arithmetic import as_float, ball, maximum
+from ..checking.claim import Claim, Evaluation, Kind, about_problems
+from ..checking.law import LAW_KINDS
+from ..checking.problem import Problem
+from ..checking.sampling import repeat_neuron
+from ..checking.units import in_units
+from ..checking.verdict import Outcome, Verdict, ratios
+from .replay import ExactProblem, ExactResult
 
 PRECISIONS = (64, 256, 1024, 4096)  # bits, tried in turn until every ball is decided
 ExactRunner = Callable[[ExactProblem], ExactResult]

@@ -9,16 +9,16 @@ import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..algorithms.arguments import InvalidArgumentError
-from .check import check
-from .claim import Claim, Kind, select
-from .exact import ExactProblem, check_exact
-from .law import LAW_KINDS
-from .problem import Problem
-from .problems.extreme import FAULTS, extreme_problem
-from .tolerance import EQUALITY, VISIBLE
-from .units import in_units
-from .verdict import Outcome, Verdict
+from ...algorithms.arguments import InvalidArgumentError
+from ..check import check
+from ..checking.claim import Claim, Kind, select
+from ..checking.law import LAW_KINDS
+from ..checking.problem import Problem
+from ..checking.tolerance import EQUALITY, VISIBLE
+from ..checking.units import in_units
+from ..checking.verdict import Outcome, Verdict
+from ..problems.extreme import FAULTS, extreme_problem
+from .decisions import ExactProblem, check_exact
 
 BATCH = 50  # problems per parallel task
 PLANTED = 0.4  # share of problems whose result is made wrong

@@ -17,24 +17,24 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..algorithms import Grid, InvalidArgumentError
-from ..algorithms.arguments import as_count, reject
-from ..algorithms.damping import resolve_damping
-from ..algorithms.factorization import RowSource
-from .campaign import mended
-from .check import check, unmet_hypotheses
-from .claim import Claim, Kind, select
-from .containment import contained
-from .deterministic.optimum import optimum_decided
+from ...algorithms import Grid, InvalidArgumentError
+from ...algorithms.arguments import as_count, reject
+from ...algorithms.damping import resolve_damping
+from ...algorithms.factorization import RowSource
+from ..campaign import mended
+from ..check import check, unmet_hypotheses
+from ..checking.claim import Claim, Kind, select
+from ..checking.containment import contained
+from ..checking.hypotheses import mismatched_inputs, validation_inputs
+from ..checking.law import LAW_KINDS, law_verdict
+from ..checking.problem import Problem
+from ..checking.sampling import repeat_neuron
+from ..checking.tolerance import EQUALITY, relative_allowance
+from ..checking.verdict import Outcome, Verdict, ratios, reach
+from ..deterministic.optimum import optimum_decided
+from ..exact.decisions import check_exact
+from ..problems.built import NEURONS, Random, make_damping, make_problem
 from .evolution import Evolution
-from .exact import check_exact
-from .hypotheses import mismatched_inputs, validation_inputs
-from .law import LAW_KINDS, law_verdict
-from .problem import Problem
-from .problems.built import NEURONS, Random, make_damping, make_problem
-from .sampling import repeat_neuron
-from .tolerance import EQUALITY, relative_allowance
-from .verdict import Outcome, Verdict, ratios, reach
 
 BUDGET = 6000  # runs of the algorithm
 GALLERY_BUDGET = 600

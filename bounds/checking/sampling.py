@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..algorithms import Grid
-from ..algorithms.rounding import EveryPath
+from ...algorithms import Grid
+from ...algorithms.rounding import EveryPath
 from .problem import Problem, run
 
 ENUMERABLE = 12  # features up to which all 2^N paths are enumerated

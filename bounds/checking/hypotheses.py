@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..algorithms import Grid
+from ...algorithms import Grid
 
 GPTQ = "mean-diagonal:0.01"  # its damping
 

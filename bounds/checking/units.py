@@ -11,8 +11,8 @@ from dataclasses import dataclass, is_dataclass, replace
 
 import numpy as np
 
-from ..algorithms import Grid
-from ..algorithms.damping import parse_rule
+from ...algorithms import Grid
+from ...algorithms.damping import parse_rule
 from .claim import CHAPTERS, Claim
 from .hypotheses import validation_inputs
 from .problem import Problem

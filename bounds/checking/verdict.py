@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 from scipy.stats import beta
 
-from ..algorithms.arguments import reject
+from ...algorithms.arguments import reject
 from .arithmetic import as_float
 from .claim import Claim, Evaluation, Kind
 from .problem import Problem

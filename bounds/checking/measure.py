@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg.blas import dtrmm
 
-from ..algorithms import Grid, definitions
+from ...algorithms import Grid, definitions
 from .arithmetic import absolute, is_exact, maximum
 from .tolerance import cancellation, literal_allowance, projection_allowance, squared, sums
 

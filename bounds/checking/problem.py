@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..algorithms import Factorization, Grid, Result, factorize, gpfq, optq, qronos, round_to_nearest
-from ..algorithms.arguments import InvalidArgumentError, as_matrix, as_nonnegative, as_path, as_seed, as_share, choose, reject
-from ..algorithms.damping import resolve_damping
-from ..algorithms.factorization import RowSource
-from ..algorithms.grid import Alphabet
-from ..algorithms.ordering import as_permutation, resolve_ordering
-from ..algorithms.qronos import FORMS
-from ..algorithms.rounding import ROUNDINGS, RoundingRule
+from ...algorithms import Factorization, Grid, Result, factorize, gpfq, optq, qronos, round_to_nearest
+from ...algorithms.arguments import InvalidArgumentError, as_matrix, as_nonnegative, as_path, as_seed, as_share, choose, reject
+from ...algorithms.damping import resolve_damping
+from ...algorithms.factorization import RowSource
+from ...algorithms.grid import Alphabet
+from ...algorithms.ordering import as_permutation, resolve_ordering
+from ...algorithms.qronos import FORMS
+from ...algorithms.rounding import ROUNDINGS, RoundingRule
 
 ALGORITHMS = ("optq", "qronos", "gpfq", "round-to-nearest")
 MATRICES = ("X", "W", "X_quantized", "X_validation")

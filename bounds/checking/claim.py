@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..algorithms.arguments import InvalidArgumentError, as_path, reject
+from ...algorithms.arguments import InvalidArgumentError, as_path, reject
 from .containment import contained
 from .hypotheses import Hypothesis
 from .page import Page, read_page
@@ -174,9 +174,9 @@ def claims() -> dict[str, Claim]:
 def _import_chapters() -> None:
     """Import every file of every chapter, once: each registers its claim."""
     for chapter in CHAPTERS:
-        package = importlib.import_module(f".{chapter}", __package__)
+        package = importlib.import_module(f"..{chapter}", __package__)
         for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f".{chapter}.{module.name}", __package__)
+            importlib.import_module(f"..{chapter}.{module.name}", __package__)
 
 
 def select(ids: Iterable[str] | None) -> list[Claim]:
