@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from .checking.claim import CHAPTERS, Claim, claims
+from .checking.claim import CHAPTERS, Claim
+from .checking.registry import claims
 
 FOLDER = Path(__file__).parent
 BOOK = FOLDER / "THEORY.md"

@@ -15,11 +15,13 @@ from ..algorithms.arguments import as_count, as_workers, reject
 from ..algorithms.qronos import FORMS
 from ..algorithms.rounding import ROUNDINGS
 from .check import check
-from .checking.claim import Claim, Kind, load_claims, select
+from .checking.claim import Claim, Kind
 from .checking.containment import contained
 from .checking.hypotheses import mismatched_inputs
 from .checking.law import LAW_KINDS
+from .checking.loading import load_claims
 from .checking.problem import Problem
+from .checking.registry import select
 from .checking.verdict import CONFIDENCE, Outcome, Verdict
 from .exact import check_exact
 from .problems.drawn import LARGEST, draw_problem

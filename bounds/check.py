@@ -11,12 +11,14 @@ import numpy as np
 
 from ..algorithms import RankDeficientError
 from ..algorithms.arguments import as_count, as_share, reject
-from .checking.claim import Claim, Kind, about_problems
+from .checking.claim import Claim, Kind
+from .checking.decision import decide
 from .checking.law import LAW_KINDS, law_verdict
 from .checking.problem import Problem, run
+from .checking.registry import about_problems
 from .checking.tolerance import cancellation
 from .checking.units import Units, homogeneous, in_units
-from .checking.verdict import CONFIDENCE, Outcome, Verdict, decide
+from .checking.verdict import CONFIDENCE, Outcome, Verdict
 
 Runner = Callable[[Problem], object]
 

@@ -32,7 +32,8 @@ def attack_claim(
     Beside it goes a certificate that `bounds/verify.py` decides again, where the claim is decided exactly.
     """
     from ..bounds.attack import BUDGET, attack
-    from ..bounds.checking.claim import load_claims, refuse_raising, select
+    from ..bounds.checking.loading import load_claims, refuse_raising
+    from ..bounds.checking.registry import select
 
     own = [] if claims is None else load_claims(claims)
     select(claim)

@@ -162,8 +162,8 @@ def check(
 ) -> None:
     """Check claims on drawn problems; one line each: id, origin, problems tried, worst measured/bound, what was found."""
     from ..bounds.campaign import campaign
-    from ..bounds.checking.claim import load_claims
-    from ..bounds.checking.claim import select as select_claims
+    from ..bounds.checking.loading import load_claims
+    from ..bounds.checking.registry import select as select_claims
     from .dispatch import LOST
 
     if certificates is not None and not exact:
@@ -206,7 +206,7 @@ def check(
 def _refuse_raising(name: str, file: Path, examples: int, seed: int, exact: bool) -> None:
     """Check one of the user's own claims alone, in this process, so that an error of its own is known for what it is."""
     from ..bounds.campaign import campaign
-    from ..bounds.checking.claim import refuse_raising
+    from ..bounds.checking.loading import refuse_raising
 
     try:
         for _ in campaign([name], examples, seed, 1, str(file), exact):

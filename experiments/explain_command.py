@@ -18,7 +18,8 @@ def explain_claim(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Print a claim's statement, hypotheses, proof, lineage, where it is sharp, what it reduces to, and where it stands."""
-    from ..bounds.checking.claim import load_claims, select
+    from ..bounds.checking.loading import load_claims
+    from ..bounds.checking.registry import select
 
     if claims is not None:
         load_claims(claims)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..bounds.checking.claim import CHAPTERS, Claim, Kind, Origin, claims
+from ..bounds.checking.claim import CHAPTERS, Claim, Kind, Origin
+from ..bounds.checking.registry import claims
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def _replay_certificate(file: Path) -> int:
 
 def _replay_problem(file: Path, claim_id: str | None, claims: Path | None, certificate: Path | None) -> int:
     from ..bounds import Outcome, Problem, load_claims
-    from ..bounds.checking.claim import select
+    from ..bounds.checking.registry import select
     from ..bounds.exact.certificates import write_certificate
 
     own = [] if claims is None else load_claims(claims)

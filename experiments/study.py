@@ -21,7 +21,7 @@ from ..algorithms.factorization import RowSource
 from ..algorithms.ordering import ORDERINGS, resolve_ordering
 from ..algorithms.qronos import FORMS
 from ..algorithms.rounding import ROUNDINGS
-from ..bounds.checking.claim import claims_file, load_claims
+from ..bounds.checking.loading import claims_file, load_claims
 from ..bounds.checking.problem import ALGORITHMS
 from .calibration.load import MISMATCHES, check_mismatch, check_parameters, layer_names, preparations, resolve_files, shape
 from .cells import StudyCell

@@ -78,7 +78,7 @@ def own_claims(monkeypatch):
     """Claims that a test registers are forgotten after it, in this process and in workers."""
     from joblib.externals.loky import get_reusable_executor
 
-    registry = import_module("provable_ptq.bounds.checking.claim")
+    registry = import_module("provable_ptq.bounds.checking.registry")
     registry.claims()
     monkeypatch.setattr(registry, "_registry", dict(registry._registry))
     yield

@@ -138,7 +138,7 @@ def no_work(monkeypatch):
     summary = import_module("provable_ptq.bounds.campaign")
     monkeypatch.setattr(summary, "_batch", lambda *_: [])
     found = import_module("types").SimpleNamespace(claim_id="x", ratio=0.5)
-    monkeypatch.setattr("provable_ptq.bounds.attack.search._attack", lambda *_: found)
+    monkeypatch.setattr("provable_ptq.bounds.attack.attacks._attack", lambda *_: found)
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -281,7 +281,7 @@ def test_every_bad_option_ends_with_status_2_and_one_sentence_before_any_work(wo
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged" / "tiny.parquet").write_bytes(b"PAR1" + bytes(100) + b"PAR1")
     monkeypatch.chdir(tmp_path)
-    for place in ("bounds.campaign._batch", "bounds.attack.search._attack", "experiments.cells.sweep.SweepCell.rows"):
+    for place in ("bounds.campaign._batch", "bounds.attack.attacks._attack", "experiments.cells.sweep.SweepCell.rows"):
         monkeypatch.setattr(f"provable_ptq.{place}", work)
     before = sorted(file for file in tmp_path.rglob("*") if file.is_file())
     for option, values in COMMANDS[words].items():

@@ -27,9 +27,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.arithmetic import absolute, is_exact, lift, maximum, rationals
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.measure import own_errors, squares
+from ..checking import Evaluation, Kind, Origin, absolute, claim, is_exact, lift, maximum, own_errors, rationals, squares
 from ..problems.constructions import growth_problem, rational_growth_problem
 
 DENOMINATOR = 2**20  # eta is an odd multiple of 1 / DENOMINATOR: no t eta is half an integer for t < 2^19

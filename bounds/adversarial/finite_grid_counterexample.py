@@ -34,10 +34,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...algorithms import round_to_nearest
-from ..checking.arithmetic import is_exact
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import Hypothesis, without_ends
-from ..checking.measure import own_errors, squares
+from ..checking import Evaluation, Hypothesis, Kind, Origin, claim, is_exact, own_errors, squares, without_ends
 from ..problems.constructions import clamped_problem
 
 FEATURES = 512

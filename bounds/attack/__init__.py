@@ -1,5 +1,5 @@
 """The falsification search: inputs that bring measured/bound as near to 1 as it gets, or past it."""
 
-from .search import BUDGET, Attack, attack, attackable, gallery
+from .attacks import BUDGET, Attack, attack, attackable, gallery
 
 __all__ = ["BUDGET", "Attack", "attack", "attackable", "gallery"]

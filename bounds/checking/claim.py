@@ -1,22 +1,15 @@
-"""The registry of claims: a theorem is one decorated function, and everything else walks the registry."""
+"""What a claim is: its statement, where it comes from, when it applies, and how both of its sides are computed."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import pkgutil
-import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from ...algorithms.arguments import InvalidArgumentError, as_path, reject
-from .containment import contained
+from ...algorithms.arguments import reject
 from .hypotheses import Hypothesis
 from .page import Page, read_page
 
@@ -130,128 +123,3 @@ class Claim:
 
     def __call__(self, problem, result) -> Evaluation:
         return self.evaluate(problem, result)
-
-
-_registry: dict[str, Claim] = {}
-
-
-def claim(**fields: object) -> Callable[[Callable], Claim]:
-    """Register the decorated `(problem, result) -> Evaluation` as a claim; the fields are those of `Claim`.
-
-    Raises:
-        InvalidArgumentError: an id that is already registered from another file, or an unknown origin or kind.
-    """
-
-    def register(evaluate: Callable) -> Claim:
-        package = evaluate.__module__.rpartition(".")[0]
-        chapter = package.rpartition(".")[2] if package.endswith(CHAPTERS) else "your own"
-        for name, accepted in (("origin", Origin), ("kind", Kind)):
-            if fields.get(name) not in list(accepted):
-                raise reject(name, fields.get(name), "one of " + ", ".join(repr(word.value) for word in accepted))
-            fields[name] = accepted(fields[name])
-        made = Claim(evaluate=evaluate, chapter=chapter, **fields)
-        known = _registry.get(made.id)
-        if known is not None and known.evaluate.__code__.co_filename != evaluate.__code__.co_filename:
-            raise reject("claim id", made.id, f"an id that is not taken (it is, by {known.evaluate.__module__})")
-        _registry[made.id] = made
-        return made
-
-    return register
-
-
-def claims() -> dict[str, Claim]:
-    """All registered claims by id, chapter by chapter.
-
-    >>> claims()["optq-l2"].origin.value
-    'paper'
-    """
-    _import_chapters()
-    place = {chapter: index for index, chapter in enumerate(CHAPTERS)}
-    return dict(sorted(_registry.items(), key=lambda item: (place.get(item[1].chapter, len(place)), item[0])))
-
-
-@cache
-def _import_chapters() -> None:
-    """Import every file of every chapter, once: each registers its claim."""
-    for chapter in CHAPTERS:
-        package = importlib.import_module(f"..{chapter}", __package__)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"..{chapter}.{module.name}", __package__)
-
-
-def select(ids: Iterable[str] | None) -> list[Claim]:
-    """The claims with these ids; all of them for None."""
-    known = claims()
-    if ids is None:
-        return list(known.values())
-    try:
-        ids = [ids] if isinstance(ids, str) else list(ids)
-    except TypeError:
-        raise reject("claim ids", ids, "None or claim ids") from None
-    for name in ids:
-        if not isinstance(name, str):
-            raise reject("claim id", name, "the id of a claim")
-        if name not in known:
-            near = [f"; did you mean {other!r}?" for other in get_close_matches(name, known, n=1)]
-            raise reject("claim id", name, "one of " + ", ".join(known) + "".join(near))
-    return [known[name] for name in ids]
-
-
-def about_problems(ids: Iterable[str] | None) -> list[Claim]:
-    """The claims with these ids; for None all that are about the problem at hand, not about a fixed construction."""
-    return [claim for claim in select(ids) if ids is not None or not claim.fixed]
-
-
-def load_claims(path: str | Path) -> list[str]:
-    """Import a file of your own claims, which runs it; returns the ids it registered.
-
-    Raises:
-        InvalidArgumentError: no such file, one that cannot be imported (with the line and the error), one that ends the program, or one
-            that registers no claim.
-    """
-    path = claims_file(path)
-    spec = importlib.util.spec_from_file_location(f"claims_{path.stem}", path)
-    before = dict(claims())
-    try:
-        with contained():
-            spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    except (InvalidArgumentError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        raise reject("claims file", str(path), f"a Python file that can be imported ({what_was_raised(error, path)})") from error
-    added = [name for name, made in _registry.items() if before.get(name) is not made]
-    if not added:
-        raise reject("claims file", str(path), "a file that registers at least one claim with @claim")
-    return added
-
-
-def claims_file(path: str | Path) -> Path:
-    """The path of a file of the user's own claims, once it is seen to be there; nothing of it is run.
-
-    Raises:
-        InvalidArgumentError: no such file, or no Python file.
-    """
-    path = as_path("claims file", path, "a Python file that registers claims")
-    if not path.is_file() or path.suffix != ".py":
-        raise reject("claims file", str(path), "a Python file that registers claims")
-    return path
-
-
-def what_was_raised(error: BaseException, path: str | Path) -> str:
-    """An error of a user's file in words: its kind, what it says, and the line of the file where there is one.
-
-    >>> what_was_raised(SyntaxError("invalid syntax", ("mine.py", 3, 1, "1 +")), "mine.py")
-    'line 3: SyntaxError: invalid syntax'
-    """
-    if isinstance(error, SyntaxError):
-        said, lines = error.msg, [error.lineno] if error.lineno else []
-    else:
-        said = " ".join(str(error).split())
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == Path(path).absolute()]
-    where = f"line {lines[-1]}: " if lines else ""
-    return where + type(error).__name__ + (f": {said}" if said else "")
-
-
-def refuse_raising(claim_id: str, path: str | Path, error: Exception) -> InvalidArgumentError:
-    """What to raise where a claim of a user's file ended with an error."""
-    return reject("claim", claim_id, f"a function that can be evaluated (in {path}, {what_was_raised(error, path)})")

@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from .claim import Claim, Evaluation, Kind
+from .decision import decide, failing, relative_slack
 from .problem import Problem, run
 from .sampling import ENUMERABLE, every_path, monte_carlo
 from .tolerance import EQUALITY
 from .units import Units, homogeneous, in_units
-from .verdict import CONFIDENCE, Outcome, Verdict, decide, failing, ratios, relative_slack, sides
+from .verdict import CONFIDENCE, Outcome, Verdict, ratios, sides
 
 LAW_KINDS = (Kind.PROBABILITY, Kind.EXPECTATION)
 ROUNDING_SLACK = 1e-9  # sums of 2^N products of N probabilities, each right to a few eps

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,18 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from ...algorithms import Factorization, Grid, Result, factorize, gpfq, optq, qronos, round_to_nearest
-from ...algorithms.arguments import InvalidArgumentError, as_matrix, as_nonnegative, as_path, as_seed, as_share, choose, reject
+from ...algorithms.arguments import InvalidArgumentError, as_matrix, as_nonnegative, as_seed, as_share, choose, reject
 from ...algorithms.damping import resolve_damping
 from ...algorithms.factorization import RowSource
 from ...algorithms.grid import Alphabet
 from ...algorithms.ordering import as_permutation, resolve_ordering
 from ...algorithms.qronos import FORMS
 from ...algorithms.rounding import ROUNDINGS, RoundingRule
+from .problem_file import ENDS, read_problem, write_problem
 
 ALGORITHMS = ("optq", "qronos", "gpfq", "round-to-nearest")
-MATRICES = ("X", "W", "X_quantized", "X_validation")
-WORDS = ("algorithm", "form", "damping", "rounding", "seed", "failure_probability")
-ENDS = ("step", "low", "high")
 PROBE = RowSource.of(np.eye(2))  # what names of dampings and orderings are tried on
 
 
@@ -183,25 +177,7 @@ class Problem:
         Raises:
             InvalidArgumentError: a file that cannot be written.
         """
-        arrays = {name: getattr(self, name) for name in MATRICES if getattr(self, name) is not None}
-        arrays |= {f"grid_{name}": getattr(self.grid, name) for name in ENDS if getattr(self.grid, name) is not None}
-        words = {name: getattr(self, name) for name in WORDS}
-        if isinstance(self.ordering, str):
-            words["ordering"] = self.ordering
-        else:
-            arrays["ordering"] = self.ordering
-        path = as_path("path", path, "the path of a file that can be written")
-        temporary = path.parent / f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}"
-        try:
-            with temporary.open("wb") as file:
-                np.savez(file, settings=np.array(json.dumps(words, sort_keys=True)), **arrays)
-            temporary.replace(path)
-        except OSError as error:
-            raise reject("path", str(path), f"a file that can be written ({error.strerror})") from None
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-        return path
+        return write_problem(self, path)
 
     @classmethod
     def load(cls, path: str | Path) -> Problem:
@@ -210,39 +186,12 @@ class Problem:
         Raises:
             InvalidArgumentError: no such file, one that is damaged or that `save` did not write, or one that holds no sound problem.
         """
-        path = as_path("path", path, "the path of a problem file written by Problem.save")
-        if not path.is_file():
-            raise reject("path", str(path), "a problem file written by Problem.save (there is no such file)")
-        try:
-            arrays, words = _stored(path)
-        except Exception as error:  # a damaged archive can fail anywhere in its readers
-            raise reject("path", str(path), f"a problem file written by Problem.save ({_said(error)})") from None
+        arrays, words = read_problem(path)
         try:
             grid = Grid(**{name: arrays.pop(f"grid_{name}") for name in ENDS if f"grid_{name}" in arrays})
             return cls(grid=grid, **arrays, **words)
         except InvalidArgumentError as error:
             raise InvalidArgumentError(f"{path}: {error}") from None
-
-
-def _stored(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
-    """Arrays and words of a problem's file, none missing and none too many."""
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:  # numpy leaves a damaged file open that it opens itself
-        arrays = {name: stored[name] for name in stored.files if name != "settings"}
-        words = json.loads(str(stored["settings"]))
-    if not isinstance(words, dict):
-        raise ValueError("its settings are no table")
-    required, ordering = {"X", "W", "grid_step"}, {"ordering"} - words.keys()
-    allowed = {*MATRICES, *(f"grid_{name}" for name in ENDS)} | ordering
-    missing = sorted((required | ordering) - arrays.keys()) + sorted(set(WORDS) - words.keys())
-    unknown = sorted(arrays.keys() - allowed) + sorted(words.keys() - {*WORDS, "ordering"})
-    if missing or unknown:
-        raise ValueError(f"it lacks {', '.join(missing)}" if missing else f"nothing of a problem is called {', '.join(unknown)}")
-    return arrays, words
-
-
-def _said(error: Exception) -> str:
-    """An error on one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def run(problem: Problem, rounding: RoundingRule | None = None) -> Result:

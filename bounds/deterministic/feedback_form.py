@@ -23,8 +23,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.measure import feedback, lower_product, step_sizes
+from ..checking import Evaluation, Kind, Origin, claim, feedback, lower_product, step_sizes
 from ..mismatch.projection import first_minimizer, target
 
 

@@ -22,9 +22,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.arithmetic import maximum
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import matched_inputs, nonzero_columns, unsaturated
+from ..checking import Evaluation, Kind, Origin, claim, matched_inputs, maximum, nonzero_columns, unsaturated
 from ..checking.measure import loss_in_squares, output_loss, own_errors, squares, undamped_pivots_squared
 
 

@@ -9,9 +9,7 @@ from flint import fmpq
 
 from ...algorithms import Grid
 from ...algorithms.closest_vector import LARGEST_STEP_RATIO, ClosestVector, closest_vector, near_closest
-from ..checking.arithmetic import as_float, is_exact, rationals
-from ..checking.hypotheses import Hypothesis
-from ..checking.measure import squares
+from ..checking import Hypothesis, as_float, is_exact, rationals, squares
 from ..exact.factorization import product
 
 SEARCHABLE = 12  # features

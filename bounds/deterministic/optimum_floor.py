@@ -24,11 +24,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..checking import Evaluation, Kind, Origin, at_most, claim, positive_definite, squared
 from ..checking.arithmetic import is_exact, maximum, rationals, smallest_eigenvalue
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import at_most, positive_definite
 from ..checking.measure import damped_error_squared, gram, output_loss, pivot_sum, squares
-from ..checking.tolerance import squared
 from .optimum import SEARCHABLE, optimum_decided, optimum_squared
 from .order_floor import spectral_floor
 

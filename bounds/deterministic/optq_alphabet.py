@@ -25,10 +25,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.arithmetic import absolute
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import Hypothesis
-from ..checking.measure import against_steps, drift
+from ..checking import Evaluation, Hypothesis, Kind, Origin, absolute, against_steps, claim, drift
 
 
 def drift_bounds(problem) -> np.ndarray:

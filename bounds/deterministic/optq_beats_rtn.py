@@ -27,10 +27,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.arithmetic import is_exact, maximum, rationals
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import at_most
-from ..checking.measure import gram
+from ..checking import Evaluation, Kind, Origin, at_most, claim, gram, is_exact, maximum, rationals
 
 ENUMERATED = 12  # features up to which all sign vectors are tried
 

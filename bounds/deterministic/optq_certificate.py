@@ -22,9 +22,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..certificate import first_departures, tie_width
-from ..checking.arithmetic import is_exact, lift, rationals
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.measure import feedback
+from ..checking import Evaluation, Kind, Origin, claim, feedback, is_exact, lift, rationals
 
 
 @claim(

@@ -16,9 +16,7 @@ $d_j$, $\|\hat X(w-q)\|^2 = \sum_jd_j^2e_j^2$. The upper rows of $\hat X(w-q)$ a
 
 from __future__ import annotations
 
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.measure import damped_error_squared, output_loss, pivot_sum, weighted_errors_squared
-from ..checking.tolerance import squared
+from ..checking import Evaluation, Kind, Origin, claim, damped_error_squared, output_loss, pivot_sum, squared, weighted_errors_squared
 
 
 @claim(

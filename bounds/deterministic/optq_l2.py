@@ -17,9 +17,7 @@ of `gpfq-l2`, where columns are orthogonal and $\lambda = 0$.
 
 from __future__ import annotations
 
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import unsaturated
-from ..checking.measure import damped_error_squared, loss_in_squares, output_loss, pivot_sum
+from ..checking import Evaluation, Kind, Origin, claim, damped_error_squared, loss_in_squares, output_loss, pivot_sum, unsaturated
 
 
 @claim(

@@ -19,8 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import few_tails, no_more_samples_than_features
+from ..checking import Evaluation, Kind, Origin, claim, few_tails, no_more_samples_than_features
 from .pivot_bound import pivot_bounds
 
 

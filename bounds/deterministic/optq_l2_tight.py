@@ -23,10 +23,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.arithmetic import lift
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import with_first_neurons
-from ..checking.measure import damped_error_squared, pivot_sum, projection_reach
+from ..checking import Evaluation, Kind, Origin, claim, damped_error_squared, lift, pivot_sum, projection_reach, with_first_neurons
 
 NEURONS = 16  # that show it, of a layer with more
 EPSILON = 2.0**-10  # distance to the tie, in half steps: large against rounding, small against the bound

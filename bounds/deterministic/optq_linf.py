@@ -18,10 +18,7 @@ to nearest; by Cauchy–Schwarz it is at most $\frac12\sqrt N\max_j\delta_jd_j$.
 
 from __future__ import annotations
 
-from ..checking.arithmetic import absolute, maximum
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import unsaturated
-from ..checking.measure import largest_against_steps, output_loss, own_errors
+from ..checking import Evaluation, Kind, Origin, absolute, claim, largest_against_steps, maximum, output_loss, own_errors, unsaturated
 
 
 @claim(

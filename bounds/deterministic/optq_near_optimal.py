@@ -25,11 +25,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.arithmetic import maximum
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import at_most, positive_definite, unsaturated
+from ..checking import Evaluation, Kind, Origin, at_most, claim, maximum, positive_definite, squared, unsaturated
 from ..checking.measure import damped_error_squared, output_loss, pivot_sum
-from ..checking.tolerance import squared
 from .optimum import SEARCHABLE, optimum_decided, optimum_squared
 
 

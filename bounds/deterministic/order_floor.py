@@ -27,10 +27,7 @@ import numpy as np
 from scipy.linalg import cholesky, qr
 from scipy.linalg.lapack import dtrtri
 
-from ..checking.arithmetic import is_exact, maximum, minimum
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import positive_definite
-from ..checking.measure import column_norms_squared, gram, squares
+from ..checking import Evaluation, Kind, Origin, claim, column_norms_squared, gram, is_exact, maximum, minimum, positive_definite, squares
 
 
 @claim(

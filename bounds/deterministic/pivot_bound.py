@@ -25,11 +25,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.arithmetic import is_exact, smallest_eigenvalue
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import few_tails
-from ..checking.measure import column_norms_squared
-from ..checking.tolerance import EPS
+from ..checking import EPS, Evaluation, Kind, Origin, claim, column_norms_squared, few_tails, is_exact, smallest_eigenvalue
 
 
 @claim(

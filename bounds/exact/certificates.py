@@ -11,11 +11,12 @@ from flint import fmpq
 
 from ...algorithms.arguments import reject
 from ..checking.arithmetic import as_float
-from ..checking.claim import select
 from ..checking.problem import Problem
+from ..checking.registry import select
 from ..checking.verdict import Outcome
 from ..verify import CLAIMS, FORMAT
-from .decisions import ExactProblem, check_exact
+from .decisions import check_exact
+from .problem import ExactProblem
 
 DECIDED = (Outcome.HOLDS, Outcome.VIOLATED)
 LARGEST = 24  # features that are still decided exactly in seconds

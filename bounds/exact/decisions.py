@@ -16,13 +16,15 @@ from ...algorithms.arguments import InvalidArgumentError
 from ...algorithms.rounding import EveryPath
 from ..check import structural_mismatch, unmet_hypotheses
 from ..checking.arithmetic import as_float, ball, maximum
-from ..checking.claim import Claim, Evaluation, Kind, about_problems
+from ..checking.claim import Claim, Evaluation, Kind
 from ..checking.law import LAW_KINDS
 from ..checking.problem import Problem
+from ..checking.registry import about_problems
 from ..checking.sampling import repeat_neuron
 from ..checking.units import in_units
 from ..checking.verdict import Outcome, Verdict, ratios
-from .replay import ExactProblem, ExactResult
+from .problem import ExactProblem
+from .replay import ExactResult
 
 PRECISIONS = (64, 256, 1024, 4096)  # bits, tried in turn until every ball is decided
 ExactRunner = Callable[[ExactProblem], ExactResult]

@@ -11,14 +11,16 @@ from threadpoolctl import threadpool_limits
 
 from ...algorithms.arguments import InvalidArgumentError
 from ..check import check
-from ..checking.claim import Claim, Kind, select
+from ..checking.claim import Claim, Kind
 from ..checking.law import LAW_KINDS
 from ..checking.problem import Problem
+from ..checking.registry import select
 from ..checking.tolerance import EQUALITY, VISIBLE
 from ..checking.units import in_units
 from ..checking.verdict import Outcome, Verdict
 from ..problems.extreme import FAULTS, extreme_problem
-from .decisions import ExactProblem, check_exact
+from .decisions import check_exact
+from .problem import ExactProblem
 
 BATCH = 50  # problems per parallel task
 PLANTED = 0.4  # share of problems whose result is made wrong

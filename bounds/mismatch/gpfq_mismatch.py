@@ -25,11 +25,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.arithmetic import sqrt
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import mismatched_inputs, unsaturated
+from ..checking import Evaluation, Kind, Origin, claim, mismatched_inputs, sqrt, squared, sums, unsaturated
 from ..checking.measure import deployed_errors, output_loss, squares
-from ..checking.tolerance import squared, sums
 
 
 @claim(

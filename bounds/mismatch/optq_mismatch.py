@@ -16,9 +16,7 @@ $X = 1+a$ with $a > 0$, $w \to \frac12$ from below.
 
 from __future__ import annotations
 
-from ..checking.arithmetic import sqrt
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import mismatched_inputs, unsaturated
+from ..checking import Evaluation, Kind, Origin, claim, mismatched_inputs, sqrt, unsaturated
 from ..checking.measure import damped_deployed_error_squared, output_loss, pivot_sum, squares
 from .projection import mismatch_outputs
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.arithmetic import is_exact
-from ..checking.measure import output_loss, squares
-from ..checking.tolerance import sums
+from ..checking import is_exact, output_loss, squares, sums
 
 
 def mismatch_outputs(problem) -> np.ndarray:

@@ -27,10 +27,7 @@ written out here.
 
 from __future__ import annotations
 
-from ..checking.arithmetic import absolute, maximum
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import at_most
-from ..checking.measure import literal_numbers, literal_reach, step_sizes
+from ..checking import Evaluation, Kind, Origin, absolute, at_most, claim, literal_numbers, literal_reach, maximum, step_sizes
 from .projection import target
 
 

@@ -19,9 +19,7 @@ upper rows of the left side are $Xw - \tilde Xq$, the lower ones $\sqrt\lambda(w
 
 from __future__ import annotations
 
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.measure import damped_deployed_error_squared, pivot_sum
-from ..checking.tolerance import squared
+from ..checking import Evaluation, Kind, Origin, claim, damped_deployed_error_squared, pivot_sum, squared
 from .projection import projected_loss, target, unexplained_squared
 
 

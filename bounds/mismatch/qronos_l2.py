@@ -15,11 +15,7 @@ place of $w$ where $w \mapsto u$ is onto. The first term is a part of the error 
 
 from __future__ import annotations
 
-from ..checking.arithmetic import absolute
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import unsaturated
-from ..checking.measure import damped_deployed_error_squared, pivot_sum
-from ..checking.tolerance import squared
+from ..checking import Evaluation, Kind, Origin, absolute, claim, damped_deployed_error_squared, pivot_sum, squared, unsaturated
 from .projection import first_minimizer, projected_loss, target, unexplained_squared
 
 

@@ -22,9 +22,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.arithmetic import absolute, maximum
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.measure import deployed_errors
+from ..checking import Evaluation, Kind, Origin, absolute, claim, deployed_errors, maximum
 from ..stochastic.levels import largest_pivot_step, paper_factor, rowwise_level
 from .projection import first_minimizer, target, unexplained_outputs
 

@@ -26,9 +26,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.arithmetic import absolute, lift, maximum, sqrt
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import infinite_alphabet, mismatched_inputs
+from ..checking import Evaluation, Kind, Origin, absolute, claim, infinite_alphabet, lift, maximum, mismatched_inputs, sqrt
 from ..checking.measure import pivot_sum, squares
 from .projection import correction, mismatch_outputs, unexplained_squared
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...algorithms import Grid
-from ..checking.hypotheses import Hypothesis
-from ..checking.problem import Problem
+from ..checking import Hypothesis, Problem
 from ..problems.zoo import zoo_matrix
 
 ENOUGH_NEURONS = 256

@@ -20,9 +20,7 @@ LDLQ, $\frac1{12}\mathrm{tr}\,D$ and $\frac16\mathrm{tr}\,D$ per neuron (arXiv 2
 
 from __future__ import annotations
 
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import unsaturated
-from ..checking.measure import damped_error_squared, pivot_sum
+from ..checking import Evaluation, Kind, Origin, claim, damped_error_squared, pivot_sum, unsaturated
 from .high_resolution import fine_steps, many_neurons, wide_problem
 
 

@@ -18,9 +18,7 @@ upper bound with $\frac14$ in place of $\frac16$.
 
 from __future__ import annotations
 
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import unsaturated, validation_inputs
-from ..checking.measure import squares
+from ..checking import Evaluation, Kind, Origin, claim, squares, unsaturated, validation_inputs
 from .high_resolution import fine_steps, many_neurons, second_moments, wide_problem
 
 

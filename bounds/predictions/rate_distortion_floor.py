@@ -24,9 +24,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...algorithms import Grid
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import positive_definite, unsaturated
-from ..checking.measure import damped_error_squared
+from ..checking import Evaluation, Kind, Origin, claim, damped_error_squared, positive_definite, unsaturated
 from ..deterministic.order_floor import spectral_floor
 from .high_resolution import fine_steps, many_neurons, wide_problem
 

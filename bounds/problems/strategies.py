@@ -8,10 +8,6 @@ number, drawn from a strategy, and left to chance by None.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from functools import cache
-
 import numpy as np
 from hypothesis import strategies as st
 
@@ -30,49 +26,9 @@ from .built import (
     make_problem,
     make_weights,
 )
+from .hypothesis_choices import FromHypothesis
 
 Size = int | st.SearchStrategy | None
-
-
-class _Drawn:
-    """The `Choices` of a builder, made by Hypothesis."""
-
-    def __init__(self, draw):
-        self.draw = draw
-
-    def integer(self, low: int, high: int) -> int:
-        return self.draw(st.integers(low, high))
-
-    def integers(self, shape: tuple[int, ...], low: int, high: int, most: tuple[int, ...]) -> np.ndarray:
-        return self.draw(_integers(shape, low, high, most))
-
-    def pick(self, options: Sequence) -> object:
-        return self.draw(st.sampled_from(options))
-
-    def permutation(self, size: int) -> np.ndarray:
-        return np.array(self.draw(st.permutations(range(size))))
-
-    def given(self, **arguments: object) -> dict[str, object]:
-        """Arguments, each itself or drawn from the strategy it is."""
-        return {name: self.draw(value) if isinstance(value, st.SearchStrategy) else value for name, value in arguments.items()}
-
-
-@cache
-def _integers(shape: tuple[int, ...], low: int, high: int, most: tuple[int, ...]) -> st.SearchStrategy[np.ndarray]:
-    """Integer arrays with entries in [low, high], which includes 0; one draw of two bytes per entry, so large arrays are quick.
-
-    `most` is the largest shape there can be: that much is drawn and folded to `shape`, so that smaller sizes keep the numbers.
-    """
-    size, span = 2 * math.prod(most), high - low + 1
-    folded = np.ix_(*(np.arange(longest) % length for longest, length in zip(most, shape, strict=True)))
-
-    def decode(drawn: bytes) -> np.ndarray:
-        values = np.zeros(shape, dtype=np.int64)
-        np.add.at(values, folded, np.frombuffer(drawn, dtype=">u2").reshape(most))
-        values %= span
-        return np.where(values > high, values - span, values)
-
-    return st.binary(min_size=size, max_size=size).map(decode)
 
 
 @st.composite
@@ -99,7 +55,7 @@ def calibration_matrices(draw, samples: Size = None, features: Size = None, larg
     ...     assert factorize(X, damping=0.0).pivots.shape == (2,)
     >>> test_no_damping_is_needed()
     """
-    choices = _Drawn(draw)
+    choices = FromHypothesis(draw)
     return make_matrix(choices, **choices.given(samples=samples, features=features), largest=largest, condition=condition,
                        independent=independent)
 
@@ -121,7 +77,7 @@ def mismatched_pairs(draw, samples: Size = None, features: Size = None, largest:
     ...     assert pair[0].shape == pair[1].shape
     >>> test_pairs_agree_in_shape()
     """
-    choices = _Drawn(draw)
+    choices = FromHypothesis(draw)
     return make_pair(choices, **choices.given(samples=samples, features=features), largest=largest, condition=condition,
                      independent=independent)
 
@@ -139,7 +95,7 @@ def weights(draw, features: Size = None, neurons: Size = None, largest: int = LA
     ...     assert (np.abs(W - Grid(step=0.3).nearest(W)) <= 0.15 + 1e-12).all()
     >>> test_rounding_errs_by_half_a_step_at_most()
     """
-    choices = _Drawn(draw)
+    choices = FromHypothesis(draw)
     given = choices.given(features=st.integers(1, largest) if features is None else features,
                           neurons=st.integers(1, NEURONS) if neurons is None else neurons)
     return make_weights(choices, given["features"], given["neurons"])
@@ -165,7 +121,7 @@ def weights_near_ties(draw, factorization: Factorization, grid: Grid, neurons: S
     ...     assert check(Problem(X, W, grid), ["optq-l2"])["optq-l2"].ratio > 0.249
     >>> test_a_quarter_of_the_bound_is_attained()
     """
-    choices = _Drawn(draw)
+    choices = FromHypothesis(draw)
     given = choices.given(neurons=st.integers(1, NEURONS) if neurons is None else neurons)
     return make_attackers(choices, factorization, grid, given["neurons"])
 
@@ -186,7 +142,7 @@ def grids(draw, features: int, neurons: int, finite: bool | None = None) -> Grid
     ...     assert not grid.nearest(np.zeros((2, 3))).any()
     >>> test_zero_is_on_every_grid()
     """
-    choices = _Drawn(draw)
+    choices = FromHypothesis(draw)
     return make_grid(choices, features, neurons, **choices.given(finite=finite))
 
 
@@ -203,7 +159,7 @@ def dampings(draw, positive: bool = False) -> float | str:
     ...     assert factorize(np.ones((3, 2)), damping).damping > 0
     >>> test_duplicated_features_can_be_factored()
     """
-    return make_damping(_Drawn(draw), positive)
+    return make_damping(FromHypothesis(draw), positive)
 
 
 @st.composite
@@ -216,7 +172,7 @@ def orderings(draw, features: int | None = None) -> str | np.ndarray:
     ...     assert sorted(factorize(np.eye(3), ordering=ordering).order) == [0, 1, 2]
     >>> test_every_feature_is_processed_once()
     """
-    return make_ordering(_Drawn(draw), features)
+    return make_ordering(FromHypothesis(draw), features)
 
 
 @st.composite
@@ -246,7 +202,7 @@ def problems(draw, algorithm: object = None, form: object = None, rounding: obje
     ...     assert (damped.factorization.pivots >= problem.factorization.pivots).all()
     >>> test_damping_never_lowers_a_pivot()
     """
-    choices = _Drawn(draw)
+    choices = FromHypothesis(draw)
     settings = {"algorithm": algorithm, "form": form, "rounding": rounding, "damping": damping, "ordering": ordering, "features": features,
                 "samples": samples, "neurons": neurons, "mismatched": mismatched, "finite": finite, "near_ties": near_ties}
     return make_problem(choices, **choices.given(**settings), largest=largest)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.arithmetic import absolute, as_float, erfc, exp, is_exact, lift, maximum, pi, rationals, sqrt
-from ..checking.claim import Evaluation
-from ..checking.measure import own_errors
+from ..checking import Evaluation, absolute, as_float, erfc, exp, is_exact, lift, maximum, own_errors, pi, rationals, sqrt
 
 FUNCTIONALS = 3  # random signs over the samples, beside the sample with the largest row of V
 HINGES = (0, 1, 2)  # in standard deviations of the dominating Gaussian

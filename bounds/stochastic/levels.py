@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.arithmetic import absolute, log, maximum, pi, sqrt, tail_level
-from ..checking.measure import own_errors
+from ..checking import absolute, log, maximum, own_errors, pi, sqrt, tail_level
 
 
 def largest_error(problem, result) -> np.ndarray:

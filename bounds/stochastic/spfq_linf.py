@@ -26,10 +26,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.arithmetic import maximum, sqrt
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import matched_inputs, one_step_per_neuron
-from ..checking.measure import squares
+from ..checking import Evaluation, Kind, Origin, claim, matched_inputs, maximum, one_step_per_neuron, sqrt, squares
 from .levels import hoeffding_factor, largest_error, paper_factor
 
 

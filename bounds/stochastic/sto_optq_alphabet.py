@@ -25,9 +25,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.arithmetic import absolute, maximum, tail_level
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.measure import drift
+from ..checking import Evaluation, Kind, Origin, absolute, claim, drift, maximum, tail_level
 
 
 @claim(

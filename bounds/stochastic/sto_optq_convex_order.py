@@ -20,9 +20,7 @@ not use that the two values of $e_j$ are only $\delta_j$ apart.
 
 from __future__ import annotations
 
-from ..checking.arithmetic import pi
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import infinite_alphabet
+from ..checking import Evaluation, Kind, Origin, claim, infinite_alphabet, pi
 from .convex_order import convex_order_evaluation
 
 

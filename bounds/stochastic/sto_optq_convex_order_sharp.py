@@ -19,9 +19,7 @@ $|N(0, \frac\pi8\delta^2)|$, so no smaller variance will do.
 
 from __future__ import annotations
 
-from ..checking.arithmetic import pi
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import infinite_alphabet
+from ..checking import Evaluation, Kind, Origin, claim, infinite_alphabet, pi
 from .convex_order import convex_order_evaluation
 
 

@@ -18,10 +18,7 @@ moments of $e$ are those of QuIP's analysis.
 
 from __future__ import annotations
 
-from ..checking.arithmetic import sqrt
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import infinite_alphabet, validation_inputs
-from ..checking.measure import squares
+from ..checking import Evaluation, Kind, Origin, claim, infinite_alphabet, sqrt, squares, validation_inputs
 
 
 @claim(

@@ -23,9 +23,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import infinite_alphabet
-from ..checking.measure import damped_error_squared, own_errors, pivot_sum, squares
+from ..checking import Evaluation, Kind, Origin, claim, damped_error_squared, infinite_alphabet, own_errors, pivot_sum, squares
 
 
 @claim(

@@ -20,8 +20,7 @@ this bound it buys nothing; it pays in `sto-optq-weights`.
 
 from __future__ import annotations
 
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import one_step_per_neuron
+from ..checking import Evaluation, Kind, Origin, claim, one_step_per_neuron
 from .levels import largest_error, largest_pivot_step, paper_factor
 
 

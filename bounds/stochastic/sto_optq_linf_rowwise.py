@@ -25,7 +25,7 @@ where $\lambda = 0$ and $X$ is a multiple of an orthogonal matrix ($m = N$).
 
 from __future__ import annotations
 
-from ..checking.claim import Evaluation, Kind, Origin, claim
+from ..checking import Evaluation, Kind, Origin, claim
 from .levels import largest_error, rowwise_level
 
 

@@ -19,9 +19,7 @@ $\sqrt{8\log(\sqrt2\,m/p)/\log(2m/p)} \ge \sqrt6$.
 
 from __future__ import annotations
 
-from ..checking.arithmetic import log, pi, sqrt
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import one_step_per_neuron
+from ..checking import Evaluation, Kind, Origin, claim, log, one_step_per_neuron, pi, sqrt
 from .levels import largest_error, largest_pivot_step
 
 

@@ -16,9 +16,7 @@ rounding, which strays by less than $\delta$.
 
 from __future__ import annotations
 
-from ..checking.arithmetic import absolute, maximum, sqrt
-from ..checking.claim import Evaluation, Kind, Origin, claim
-from ..checking.hypotheses import one_step_per_neuron, positive_damping
+from ..checking import Evaluation, Kind, Origin, absolute, claim, maximum, one_step_per_neuron, positive_damping, sqrt
 from .levels import largest_pivot_step, paper_factor
 
 

@@ -14,8 +14,10 @@ from ...algorithms import Factorization, Grid, RankDeficientError
 from ...algorithms.factorization import RowSource
 from ...bounds import Evaluation, Outcome, Problem, Verdict, check
 from ...bounds.checking.arithmetic import tail_level
-from ...bounds.checking.claim import CHAPTERS, Claim, Kind, claims, load_claims
+from ...bounds.checking.claim import CHAPTERS, Claim, Kind
 from ...bounds.checking.law import LAW_KINDS, draws_of
+from ...bounds.checking.loading import load_claims
+from ...bounds.checking.registry import claims
 from ...bounds.checking.sampling import repeat_neuron
 from ...bounds.checking.verdict import CONFIDENCE, binomial_interval, ratios
 from ...bounds.stochastic.levels import largest_error, row_variances

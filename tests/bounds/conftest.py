@@ -12,7 +12,7 @@ from provable_ptq.bounds import Claim, claim, claims
 @pytest.fixture
 def plant(monkeypatch):
     """Register `evaluate` as a claim like the one with this id, under an id of its own; forgotten after the test."""
-    registry = importlib.import_module("provable_ptq.bounds.checking.claim")
+    registry = importlib.import_module("provable_ptq.bounds.checking.registry")
     registry.claims()
     monkeypatch.setattr(registry, "_registry", dict(registry._registry))
 

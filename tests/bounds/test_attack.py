@@ -7,8 +7,9 @@ import pytest
 import typer
 from provable_ptq.algorithms import Grid, InvalidArgumentError
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
+from provable_ptq.bounds.attack import attack, attackable, gallery
 from provable_ptq.bounds.attack.evolution import Evolution
-from provable_ptq.bounds.attack.search import _coordinates, attack, attackable, gallery
+from provable_ptq.bounds.attack.tuning import coordinates
 from provable_ptq.bounds.checking.claim import CHAPTERS
 from provable_ptq.bounds.checking.hypotheses import at_most
 from provable_ptq.experiments.attack_command import attack_claim
@@ -178,7 +179,7 @@ def test_by_default_the_shapes_sizes_and_dampings_differ(plant):
 def test_dead_features_stay_dead_when_matrices_are_tuned():
     X = np.array([[1.0, 0.0, 2.0], [3.0, 0.0, 1.0]])
     problem = Problem(X, np.ones((3, 1)), Grid(1.0), damping=1.0, X_quantized=2 * X)
-    flat, rebuild = _coordinates(claims()["optq-mismatch"], problem)
+    flat, rebuild = coordinates(claims()["optq-mismatch"], problem)
     moved = rebuild(flat + 0.5)
     for matrix in (moved.X, moved.X_quantized):
         np.testing.assert_array_equal(matrix.any(axis=0), [True, False, True])

@@ -9,7 +9,8 @@ import pytest
 from provable_ptq.algorithms import Grid
 from provable_ptq.algorithms.arguments import InvalidArgumentError
 from provable_ptq.bounds import Evaluation, Kind, Origin, Outcome, Problem, check, claim, claims, load_claims
-from provable_ptq.bounds.checking.claim import CHAPTERS, select
+from provable_ptq.bounds.checking.claim import CHAPTERS
+from provable_ptq.bounds.checking.registry import select
 
 # Every statement of the theory: id -> (origin, chapter). Who knew it is said under *Lineage* in its file.
 STATEMENTS = {
@@ -72,7 +73,7 @@ def always(problem, result):
 @pytest.fixture
 def registry(monkeypatch):
     """The registry's module; what a test registers is forgotten after it."""
-    module = importlib.import_module("provable_ptq.bounds.checking.claim")
+    module = importlib.import_module("provable_ptq.bounds.checking.registry")
     module.claims()
     monkeypatch.setattr(module, "_registry", dict(module._registry))
     return module

@@ -10,9 +10,10 @@ from provable_ptq.algorithms import Grid, RankDeficientError, definitions
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
 from provable_ptq.bounds.checking.arithmetic import rationals, smallest_eigenvalue, sqrt
 from provable_ptq.bounds.checking.sampling import EveryPath, repeat_neuron
-from provable_ptq.bounds.exact.decisions import ExactProblem, _decide, _path_weights, check_exact
+from provable_ptq.bounds.exact import ExactProblem, check_exact
+from provable_ptq.bounds.exact.decisions import _decide, _path_weights
 from provable_ptq.bounds.exact.factorization import ExactFactorization, minimum_norm_solution, to_array, to_matrix
-from provable_ptq.bounds.exact.replay import literal_numbers
+from provable_ptq.bounds.exact.literal import literal_numbers
 from provable_ptq.bounds.problems.drawn import draw_problem
 
 DECIDED = [claim.id for claim in claims().values() if claim.kind is not Kind.PREDICTION and claim.id != "finite-grid-counterexample"]

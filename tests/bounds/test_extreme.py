@@ -12,9 +12,10 @@ from provable_ptq.algorithms import Grid
 from provable_ptq.algorithms.arguments import InvalidArgumentError
 from provable_ptq.algorithms.closest_vector import near_closest
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
+from provable_ptq.bounds.checking.decision import decide
 from provable_ptq.bounds.checking.measure import squares
 from provable_ptq.bounds.checking.units import in_units
-from provable_ptq.bounds.checking.verdict import Verdict, decide, ratios
+from provable_ptq.bounds.checking.verdict import Verdict, ratios
 from provable_ptq.bounds.exact import ExactProblem, check_exact
 from provable_ptq.bounds.exact.disagreement import comparable, compare, contradict, held_against
 from provable_ptq.bounds.problems.extreme import FAULTS, extreme_problem

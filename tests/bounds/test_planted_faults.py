@@ -18,6 +18,7 @@ from provable_ptq.algorithms.result import result_of
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
 from provable_ptq.bounds.campaign import campaign
 from provable_ptq.bounds.checking.arithmetic import tail_level
+from provable_ptq.bounds.checking.decision import decide
 from provable_ptq.bounds.checking.measure import (
     damped_deployed_error_squared,
     damped_error_squared,
@@ -29,7 +30,6 @@ from provable_ptq.bounds.checking.measure import (
     squares,
     undamped_pivots_squared,
 )
-from provable_ptq.bounds.checking.verdict import decide
 from provable_ptq.bounds.deterministic.optimum import optimum_squared
 from provable_ptq.bounds.deterministic.optq_l2_tight import EPSILON, tight_problem
 from provable_ptq.bounds.mismatch.gpfq_mismatch import unrounded

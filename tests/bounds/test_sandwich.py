@@ -5,9 +5,9 @@ import pytest
 from provable_ptq.algorithms import Grid, gpfq, optq, qronos, round_to_nearest
 from provable_ptq.bounds import Outcome, Problem, check, claims
 from provable_ptq.bounds.checking.arithmetic import smallest_eigenvalue
+from provable_ptq.bounds.checking.decision import reach
 from provable_ptq.bounds.checking.measure import damped_error_squared, gram, pivot_sum, squares, undamped_pivots_squared
 from provable_ptq.bounds.checking.tolerance import relative_allowance
-from provable_ptq.bounds.checking.verdict import reach
 from provable_ptq.bounds.deterministic.optimum import optimum, optimum_squared
 from provable_ptq.bounds.deterministic.optimum_floor import grid_distances
 from provable_ptq.bounds.deterministic.order_floor import spectral_floor

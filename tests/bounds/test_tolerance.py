@@ -8,8 +8,9 @@ from provable_ptq.algorithms import Grid, RankDeficientError
 from provable_ptq.algorithms.arguments import InvalidArgumentError
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
 from provable_ptq.bounds.checking.arithmetic import as_float
+from provable_ptq.bounds.checking.decision import decide, reach
 from provable_ptq.bounds.checking.tolerance import EPS, EQUALITY, IDENTITY, cancellation, identity_tolerance, relative_allowance
-from provable_ptq.bounds.checking.verdict import decide, ratios, reach
+from provable_ptq.bounds.checking.verdict import ratios
 from provable_ptq.bounds.exact import ExactProblem, check_exact
 
 CONDITIONS = [10.0, 1e2, 1e4, 1e6, 1e8, 1e10]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from provable_ptq.algorithms import Grid
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, claims
+from provable_ptq.bounds.checking.decision import decide, reach
 from provable_ptq.bounds.checking.tolerance import identity_tolerance, relative_allowance
-from provable_ptq.bounds.checking.verdict import binomial_interval, decide, ratios, reach
+from provable_ptq.bounds.checking.verdict import binomial_interval, ratios
 from scipy.stats import binom, binomtest
 
 

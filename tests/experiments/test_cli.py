@@ -285,7 +285,7 @@ def test_report_figures_and_merge_run_nothing_of_the_users(command, write_study,
     file.write_text(f"{file.read_text(encoding='utf-8')}\nopen('ran', 'w').close()\n", encoding="utf-8")
     assert command("run", path, "--workers", 1, "--shard", "1/1")[0] == 0, "it is other code: the cells are made again"
     (tmp_path / "ran").unlink()
-    importlib.import_module("provable_ptq.bounds.checking.claim")._registry.pop("my-claim")
+    importlib.import_module("provable_ptq.bounds.checking.registry")._registry.pop("my-claim")
     for words in (("merge", path, "--store", Path("out") / "store"), ("figures", path), ("report", path)):
         status, _, err = command(*words)
         assert status == 0, err
