@@ -28,7 +28,7 @@ import numpy as np
 from ..arithmetic import absolute
 from ..claim import Evaluation, Kind, Origin, claim
 from ..hypotheses import Hypothesis
-from ..measure import against_steps, drift
+from ..measure import against_steps, drift, drift_loss
 
 
 def drift_bounds(problem) -> np.ndarray:
@@ -89,4 +89,6 @@ def optq_alphabet(problem, result) -> Evaluation:
     bounds = drift_bounds(problem)
     saturated = np.where(sufficient_alphabet(problem), result.saturated.sum(axis=0), 0) + 0 * bounds[:1]
     sizes = np.vstack([bounds + problem.steps, 0 * bounds[:1] + 1])
-    return Evaluation(np.vstack([drift(problem, result), saturated]), np.vstack([bounds, 0 * bounds[:1]]), natural=sizes)
+    lost = drift_loss(problem, result)
+    noise = None if lost is None else np.vstack([lost, np.zeros_like(lost[:1])])
+    return Evaluation(np.vstack([drift(problem, result), saturated]), np.vstack([bounds, 0 * bounds[:1]]), noise=noise, natural=sizes)

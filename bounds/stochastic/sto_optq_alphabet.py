@@ -27,7 +27,7 @@ import numpy as np
 
 from ..arithmetic import absolute, maximum, tail_level
 from ..claim import Evaluation, Kind, Origin, claim
-from ..measure import drift
+from ..measure import drift, drift_loss
 
 
 @claim(
@@ -55,7 +55,8 @@ def sto_optq_alphabet(problem, result) -> Evaluation:
     """
     measured = [maximum(absolute(problem.W - result.weights)), maximum(drift(problem, result))]
     level = problem.remember(f"alphabet level at {problem.failure_probability}", None, lambda: alphabet_levels(problem))
-    return Evaluation(np.stack(measured), level)
+    lost = drift_loss(problem, result)
+    return Evaluation(np.stack(measured), level, noise=None if lost is None else lost.max(axis=0))
 
 
 def alphabet_levels(problem) -> np.ndarray:
