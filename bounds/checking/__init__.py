@@ -50,6 +50,7 @@ from .measure import (
     damped_error_squared,
     deployed_errors,
     drift,
+    drift_loss,
     feedback,
     gram,
     largest_against_steps,
@@ -74,7 +75,7 @@ from .tolerance import EPS, cancellation, squared, sums
 __all__ = [
     "EPS", "Claim", "Evaluation", "Hypothesis", "Kind", "Origin", "Problem", "absolute", "against_steps", "as_float", "at_most",
     "cancellation", "claim", "column_norms_squared", "damped_deployed_error_squared", "damped_error_squared", "deployed_errors",
-    "drift", "erfc", "exp", "feedback", "few_tails", "gram", "infinite_alphabet", "is_exact", "largest_against_steps", "lift",
+    "drift", "drift_loss", "erfc", "exp", "feedback", "few_tails", "gram", "infinite_alphabet", "is_exact", "largest_against_steps", "lift",
     "literal_numbers", "literal_reach", "log", "loss_in_squares", "lower_product", "matched_inputs", "maximum", "minimum",
     "mismatched_inputs", "no_more_samples_than_features", "nonzero_columns", "one_step_per_neuron", "output_loss", "own_errors", "pi",
     "pivot_sum", "positive_damping", "positive_definite", "projection_reach", "rationals", "ridge", "smallest_eigenvalue", "sqrt",

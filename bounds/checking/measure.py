@@ -7,7 +7,7 @@ from scipy.linalg.blas import dtrmm
 
 from ...algorithms import Grid, definitions
 from .arithmetic import absolute, is_exact, maximum
-from .tolerance import cancellation, literal_allowance, projection_allowance, squared, sums
+from .tolerance import EQUALITY, cancellation, literal_allowance, projection_allowance, squared, sums
 
 INVERSE_REACH = 100.0  # condition number
 LEAST_SQUARE = 1e-290  # below it, squares have lost digits or are gone
@@ -26,11 +26,19 @@ def deployed_errors(problem, result) -> np.ndarray:
 
 
 def drift(problem, result) -> np.ndarray:
-    """|z - w| (N, K), processing order: how far the rounded numbers stray; less what float64 loses in forming z."""
+    """|z - w| (N, K), processing order: how far the rounded numbers stray; rounding noise of less than a millionth of a step is none."""
+    order = problem.order
+    strayed = absolute(result.rounding_errors + result.weights[order] - problem.W[order])
+    lost = drift_loss(problem, result)
+    return strayed if lost is None else np.where(lost <= EQUALITY * problem.steps, np.maximum(strayed - lost, 0), strayed)
+
+
+def drift_loss(problem, result) -> np.ndarray | None:
+    """What float64 loses of |z - w| (N, K), processing order, in forming z; None in exact arithmetic."""
+    if is_exact(problem.W):
+        return None
     w, q = problem.W[problem.order], result.weights[problem.order]
-    z = result.rounding_errors + q
-    strayed = absolute(z - w)
-    return strayed if is_exact(z) else np.maximum(strayed - cancellation(z, w, q), 0)
+    return cancellation(result.rounding_errors + q, w, q)
 
 
 def step_sizes(problem) -> np.ndarray:

@@ -57,5 +57,5 @@ def gpfq_l2(problem, result) -> Evaluation:
     largest, largest_pivot = (maximum(weighted * sizes[:, None]) for sizes in (norms, pivots))
     measured = [squares(own_errors(problem, result)), pivots @ weighted / 4, largest_pivot]
     loss = loss_in_squares(measured[0], output_loss(problem, result, damped=False))
-    noise = None if loss is None else np.stack([loss, 0 * loss, 0 * loss])
+    noise = None if loss is None else np.stack([loss, np.zeros_like(loss), np.zeros_like(loss)])
     return Evaluation(np.stack(measured), np.stack([bound, bound, largest]), noise=noise)

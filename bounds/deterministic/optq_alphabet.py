@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Hypothesis, Kind, Origin, absolute, against_steps, claim, drift
+from ..checking import Evaluation, Hypothesis, Kind, Origin, absolute, against_steps, claim, drift, drift_loss
 
 
 def drift_bounds(problem) -> np.ndarray:
@@ -86,4 +86,6 @@ def optq_alphabet(problem, result) -> Evaluation:
     bounds = drift_bounds(problem)
     saturated = np.where(sufficient_alphabet(problem), result.saturated.sum(axis=0), 0) + 0 * bounds[:1]
     sizes = np.vstack([bounds + problem.steps, 0 * bounds[:1] + 1])
-    return Evaluation(np.vstack([drift(problem, result), saturated]), np.vstack([bounds, 0 * bounds[:1]]), natural=sizes)
+    lost = drift_loss(problem, result)
+    noise = None if lost is None else np.vstack([lost, np.zeros_like(lost[:1])])
+    return Evaluation(np.vstack([drift(problem, result), saturated]), np.vstack([bounds, 0 * bounds[:1]]), noise=noise, natural=sizes)

@@ -64,7 +64,7 @@ def check_exact(problem: Problem, ids: Iterable[str] | None = None, algorithm: E
     """
     view = ExactProblem(problem)
     result = view.result if algorithm is None else algorithm(view)
-    same = _same_codes(problem, result)
+    same = same_codes(problem, result)
     verdicts = {claim.id: _verdict(claim, view, result, algorithm) for claim in about_problems(ids)}
     for name, verdict in verdicts.items():
         if verdict.outcome is Outcome.VIOLATED:
@@ -72,7 +72,8 @@ def check_exact(problem: Problem, ids: Iterable[str] | None = None, algorithm: E
     return ExactReport(verdicts, same, result.tie_distances)
 
 
-def _same_codes(problem: Problem, result: ExactResult) -> np.ndarray:
+def same_codes(problem: Problem, result: ExactResult) -> np.ndarray:
+    """For which neurons (K,) float64 makes the integers of an exact result; none where it refuses the problem."""
     try:
         return (in_units(problem)[1].result.codes == result.codes).all(axis=0)
     except InvalidArgumentError:  # float64 cannot tell live columns apart, or cannot square them

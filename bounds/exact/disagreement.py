@@ -19,7 +19,7 @@ from ..checking.tolerance import EQUALITY, VISIBLE
 from ..checking.units import in_units
 from ..checking.verdict import Outcome, Verdict
 from ..problems.extreme import FAULTS, extreme_problem
-from .decisions import check_exact
+from .decisions import check_exact, same_codes
 from .problem import ExactProblem
 
 BATCH = 50  # problems per parallel task
@@ -84,7 +84,7 @@ def held_against(claim: Claim, seed: int, number: int) -> tuple[str, int, str, s
     rng = np.random.default_rng([seed, number])
     problem = extreme_problem(claim, rng)
     plantable = claim.kind not in LAW_KINDS and claim.about_neurons and claim.construct is None
-    fault = str(rng.choice(list(FAULTS))) if plantable and rng.random() < PLANTED else ""
+    fault = str(rng.choice(list(FAULTS))) if plantable and rng.random() < PLANTED and _same_codes(problem) else ""
     floating, exact = _floating(claim, problem, fault), _exact(claim, problem, fault)
     return claim.id, number, fault, _word(floating), _word(exact), contradict(claim, floating, exact)
 
@@ -99,14 +99,22 @@ def contradict(claim: Claim, floating: Verdict | None, exact: Verdict | None) ->
     return floating.outcome is Outcome.HOLDS and exact.outcome is Outcome.VIOLATED and visible
 
 
+def _same_codes(problem: Problem) -> bool:
+    """Whether both arithmetics make the same integers: a fault is planted on one result, not on the two sides of a near tie."""
+    try:
+        return bool(same_codes(problem, ExactProblem(problem).result).all())
+    except InvalidArgumentError:  # refused by exact arithmetic
+        return False
+
+
 def _floating(claim: Claim, problem: Problem, fault: str) -> Verdict | None:
-    """None where float64 refuses the problem."""
+    """None where float64 refuses the problem, or cannot hold the wrong result in the units that the problem came in."""
     try:
         if not fault:
             return check(problem, [claim.id], draws=1)[claim.id]
         units, measured = in_units(problem)
-        wrong = FAULTS[fault](measured, measured.result)
-        return check(problem, [claim.id], algorithm=lambda _: units.in_given(wrong))[claim.id]
+        wrong = units.in_given(FAULTS[fault](measured, measured.result))
+        return check(problem, [claim.id], algorithm=lambda _: wrong)[claim.id] if np.isfinite(wrong.weights).all() else None
     except InvalidArgumentError:
         return None
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Kind, Origin, absolute, claim, drift, maximum, tail_level
+from ..checking import Evaluation, Kind, Origin, absolute, claim, drift, drift_loss, maximum, tail_level
 
 
 @claim(
@@ -53,7 +53,8 @@ def sto_optq_alphabet(problem, result) -> Evaluation:
     """
     measured = [maximum(absolute(problem.W - result.weights)), maximum(drift(problem, result))]
     level = problem.remember(f"alphabet level at {problem.failure_probability}", None, lambda: alphabet_levels(problem))
-    return Evaluation(np.stack(measured), level)
+    lost = drift_loss(problem, result)
+    return Evaluation(np.stack(measured), level, noise=None if lost is None else lost.max(axis=0))
 
 
 def alphabet_levels(problem) -> np.ndarray:

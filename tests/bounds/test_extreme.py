@@ -44,6 +44,13 @@ def test_float64_and_exact_arithmetic_never_contradict_each_other(part):
     assert sum(n for (floating, _), n in outcomes.items() if floating == "undecided") < 0.1 * PROBLEMS / PARTS
 
 
+@pytest.mark.parametrize(("name", "number"), [("gpfq-l2", 19169), ("gpfq-l2", 71457), ("optq-alphabet", 77699), ("optq-mismatch", 98010),
+                                              ("target-family", 15615)])
+def test_a_fault_is_planted_on_one_result_for_both_arithmetics(name, number):
+    """Codes that part at a near tie make two results; one of 1e12 steps of 5e298 is none in float64."""
+    assert not held_against(claims()[name], 5, number)[-1]
+
+
 def test_every_claim_that_can_be_decided_exactly_has_its_turn():
     compared = {claim.id for claim in claims().values() if comparable(claim)}
     left_out = {claim.id for claim in claims().values()} - compared
@@ -139,6 +146,17 @@ def test_codes_off_by_a_thousand_steps_hold_at_no_scale(scales, rounding):
     for name in names:
         assert check(problem, [name])[name].outcome is HOLDS
         assert check(problem, [name], algorithm=lambda _: wrong)[name].outcome is VIOLATED
+
+
+@pytest.mark.parametrize("name", ["optq-alphabet", "sto-optq-alphabet"])
+@pytest.mark.parametrize("steps", [1e12, 1e13, 1e14])
+def test_half_an_error_is_no_drift_of_zero_where_float64_cannot_see_it(name, steps):
+    """With errors halved the first rounded number strays from its weight by a quarter of a step, and the bound there is 0."""
+    rounding = claims()[name].rounding
+    problem = Problem(np.eye(1), np.full((1, 60), steps * np.pi), Grid(1.0), rounding=rounding, failure_probability=0.5)
+    wrong = replace(problem.result, rounding_errors=problem.result.rounding_errors / 2)
+    assert check(problem, [name], algorithm=lambda _: wrong)[name].outcome is not HOLDS
+    assert check(problem, [name])[name].outcome is not VIOLATED
 
 
 def test_a_user_s_own_claim_is_evaluated_in_the_problem_s_own_unit(plant):
