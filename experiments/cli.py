@@ -15,15 +15,15 @@ import typer
 from tqdm import tqdm
 
 from ..algorithms.arguments import InvalidArgumentError, as_path, as_workers, reject
-from .attack_command import attack_claim
-from .calibrations_command import list_calibrations
-from .compare_command import compare_tables
-from .explain_command import explain_claim
-from .extreme_command import check_extreme
+from .commands.attack import attack_claim
+from .commands.calibrations import list_calibrations
+from .commands.check_extreme import check_extreme
+from .commands.compare import compare_tables
+from .commands.explain import explain_claim
+from .commands.replay import replay_file
+from .commands.reproduce import reproduce_study
 from .places import file_to_write, folder_to_write
 from .progress import StoppedError, terminable
-from .replay_command import replay_file
-from .reproduce_command import reproduce_study
 
 if TYPE_CHECKING:
     from .runner import Failure, Summary

@@ -56,7 +56,7 @@ def examples_of(module):
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_docstring_examples_print_what_they_show(name):
-    if name.startswith("provable_ptq.experiments.calibration."):
+    if name.startswith(("provable_ptq.experiments.calibration.", "provable_ptq.experiments.networks.")):
         pytest.importorskip("torch")
     output = []
     runner_of_examples = doctest.DocTestRunner()

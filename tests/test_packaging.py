@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 ROOMS = ("algorithms", "bounds", "experiments", "figures")  # each may import itself and those before it
 DATA = ("bounds/THEORY.md", "experiments/studies/*.toml", "experiments/studies/attacks/*/*.npz", "experiments/calibration/*.npz")
-COMMAND_LINE = (Path("experiments/cli.py"), Path("experiments/reproduce_command.py"))  # what ties all rooms together
+COMMAND_LINE = (Path("experiments/cli.py"), Path("experiments/commands/reproduce.py"))  # what ties all rooms together
 STANDARD_METADATA = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt", "licenses/LICENSE"}
 
 

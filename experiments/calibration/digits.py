@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...algorithms.arguments import choose
-from .capture import capture_inputs, linear_weights, one_torch_thread
-from .deployed import deploy
+from ..networks.capture import capture_inputs, linear_weights, one_torch_thread
+from ..networks.deployed import deploy
 from .kind import Kind, Request, layer_option
 from .layer import LayerData
 from .mismatch import QuantizedLayers

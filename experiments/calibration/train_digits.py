@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .capture import one_torch_thread
+from ..networks.capture import one_torch_thread
 from .digits import CALIBRATION_IMAGES, DIGITS_LAYERS, DIGITS_SPLITS, all_images, digits_accuracy, untrained_network
 
 if TYPE_CHECKING:

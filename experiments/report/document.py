@@ -10,10 +10,10 @@ from urllib.parse import quote
 import pandas as pd
 
 from ...bounds import Outcome
-from ..calibration.minilm_network import MODEL_FILES
 from ..cells.construction import SWEEP as CONSTRUCTIONS
 from ..cells.growth import SWEEP as GROWTH
 from ..cells.replay import SWEEP as REPLAYS
+from ..networks.minilm import MODEL_FILES
 from ..runner import FAILED
 from ..store import read_table, write_whole
 from .bits import bits

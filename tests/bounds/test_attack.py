@@ -11,7 +11,7 @@ from provable_ptq.bounds.attack import _coordinates, attack, attackable, gallery
 from provable_ptq.bounds.claim import CHAPTERS
 from provable_ptq.bounds.evolution import Evolution
 from provable_ptq.bounds.hypotheses import at_most
-from provable_ptq.experiments.attack_command import attack_claim
+from provable_ptq.experiments.commands.attack import attack_claim
 from typer.testing import CliRunner
 
 APP = typer.Typer(pretty_exceptions_enable=False)

@@ -18,7 +18,7 @@ def explain_claim(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Print a claim's statement, hypotheses, proof, lineage, where it is sharp, what it reduces to, and where it stands."""
-    from ..bounds.claim import load_claims, select
+    from ...bounds.claim import load_claims, select
 
     if claims is not None:
         load_claims(claims)
@@ -28,13 +28,13 @@ def explain_claim(
 
 def _where(made) -> dict[str, str | None]:
     """The claim's file, and its place in the book: None for a claim of one's own."""
-    from ..bounds.claim import CHAPTERS
+    from ...bounds.claim import CHAPTERS
 
     return {"file": made.file, "book": f"bounds/THEORY.md#{made.id}" if made.chapter in CHAPTERS else None}
 
 
 def _document(made) -> str:
-    from ..bounds.page import LABELS
+    from ...bounds.page import LABELS
 
     said = {name: getattr(made, name) for name in FIELDS}
     checked = [hypothesis.name for hypothesis in made.hypotheses]
@@ -43,7 +43,7 @@ def _document(made) -> str:
 
 
 def _text(made) -> str:
-    from ..bounds.book import applies
+    from ...bounds.book import applies
 
     title = f"{made.id}: {made.page.title}" if made.page.title else made.id
     about = f"{made.kind}, {made.origin} ({made.source}); unit: {made.unit}"

@@ -10,7 +10,7 @@ import typer
 
 def list_calibrations(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
     """List the kinds of calibration matrices, synthetic and real: what they are, their tags, the keys of their tables."""
-    from .calibration.load import describe_kinds
+    from ..calibration.load import describe_kinds
 
     kinds = describe_kinds()
     if as_json:

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from ..algorithms.arguments import InvalidArgumentError
-from ..bounds import Kind
-from .places import file_to_write
+from ...algorithms.arguments import InvalidArgumentError
+from ...bounds import Kind
+from ..places import file_to_write
 
 RATIOS = {Kind.IDENTITY: "relative residual", Kind.LOWER: "bound/measured", Kind.EXPECTATION: "mean of measured/bound",
           Kind.PROBABILITY: "(1 - p)-quantile of measured/bound"}  # else measured/bound
@@ -31,8 +31,8 @@ def attack_claim(
 
     Beside it goes a certificate that `bounds/verify.py` decides again, where the claim is decided exactly.
     """
-    from ..bounds.attack import BUDGET, attack
-    from ..bounds.claim import load_claims, refuse_raising, select
+    from ...bounds.attack import BUDGET, attack
+    from ...bounds.claim import load_claims, refuse_raising, select
 
     own = [] if claims is None else load_claims(claims)
     select(claim)
@@ -62,7 +62,7 @@ def attack_claim(
 
 def _certify(claim_id: str, problem, saved: Path) -> Path | None:
     """Write the certificate of a saved problem beside it; None, and no older one left there, where the verifier would not decide it."""
-    from ..bounds.certificates import CLAIMS, LARGEST, write_certificate
+    from ...bounds.certificates import CLAIMS, LARGEST, write_certificate
 
     path = saved.with_suffix(".json")
     path.unlink(missing_ok=True)

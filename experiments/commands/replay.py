@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..algorithms import RankDeficientError
-from ..algorithms.arguments import reject
+from ...algorithms import RankDeficientError
+from ...algorithms.arguments import reject
 
 if TYPE_CHECKING:
-    from ..bounds import Claim, Problem, Verdict
+    from ...bounds import Claim, Problem, Verdict
 
 DRAWS = 8192  # of stochastic claims above 12 features
 SUFFIXES = ("-found", "-exact")  # that files of attacks and of exact witnesses bear after the claim's id
@@ -36,17 +36,17 @@ def replay_file(
 
 
 def _replay_certificate(file: Path) -> int:
-    from ..bounds import Outcome
-    from ..bounds.verify import main
+    from ...bounds import Outcome
+    from ...bounds.verify import main
 
     status = main(str(file))
     return status or int(json.loads(file.read_text("utf-8"))["outcome"] == Outcome.VIOLATED)
 
 
 def _replay_problem(file: Path, claim_id: str | None, claims: Path | None, certificate: Path | None) -> int:
-    from ..bounds import Outcome, Problem, load_claims
-    from ..bounds.certificates import write_certificate
-    from ..bounds.claim import select
+    from ...bounds import Outcome, Problem, load_claims
+    from ...bounds.certificates import write_certificate
+    from ...bounds.claim import select
 
     own = [] if claims is None else load_claims(claims)
     (claim,) = select(claim_id or _named(file))
@@ -67,7 +67,7 @@ def _named(file: Path) -> str:
 
 
 def _in_float64(problem: Problem, claim: Claim) -> Verdict | None:
-    from ..bounds import check
+    from ...bounds import check
 
     try:
         verdict = check(problem, [claim.id], draws=DRAWS)[claim.id]
@@ -79,9 +79,9 @@ def _in_float64(problem: Problem, claim: Claim) -> Verdict | None:
 
 
 def _exactly(problem: Problem, claim: Claim, own: bool) -> Verdict | None:
-    from ..bounds import Kind
-    from ..bounds.certificates import LARGEST
-    from ..bounds.exact import check_exact
+    from ...bounds import Kind
+    from ...bounds.certificates import LARGEST
+    from ...bounds.exact import check_exact
 
     if claim.kind is Kind.PREDICTION or problem.N > LARGEST:
         return None

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..algorithms.arguments import reject
+from ...algorithms.arguments import reject
 
 if TYPE_CHECKING:
-    from .compare import Comparison
+    from ..compare import Comparison
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Places:
 
 
 def _workers(given: int) -> int:
-    from .cli import _processes
+    from ..cli import _processes
 
     return _processes(given)
 
@@ -55,13 +55,13 @@ def reproduce_study(
     Everything goes to out/paper, beside the shipped results. The same command resumes. Exit status 1: a claim is violated, a cell
     failed, or the table is not the shipped one within what is stated for another machine (see `provable-ptq compare`).
     """
-    from ..figures.render import FIGURES, render
-    from .cli import _drawn, _failures, _tell, _violations
-    from .compare import compare
-    from .report import write_report
-    from .runner import run_study
-    from .store import read_table
-    from .study import read_study
+    from ...figures.render import FIGURES, render
+    from ..cli import _drawn, _failures, _tell, _violations
+    from ..compare import compare
+    from ..report import write_report
+    from ..runner import run_study
+    from ..store import read_table
+    from ..study import read_study
 
     if quick and update:
         raise reject("update", update, "--quick or --update, not both: no results of the quick study are shipped")
@@ -84,8 +84,8 @@ def reproduce_study(
 
 def _reproduced(found: Comparison, figures: dict[str, str]) -> Iterator[str]:
     """What came out again of the shipped results, line by line; of figures, by name, the section that each is drawn from."""
-    from .compare import AGREED
-    from .compare_words import told
+    from ..compare import AGREED
+    from ..compare_words import told
 
     *lines, verdict = told(found, "the shipped table", "this one")
     yield "compared with the shipped table:"
