@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOMS = ("algorithms", "bounds", "experiments", "figures")  # each may import itself and those before it
-DATA = ("bounds/THEORY.md", "experiments/studies/*.toml", "experiments/studies/attacks/*/*.npz", "experiments/calibration/*.npz")
+DATA = ("bounds/THEORY.md", "experiments/studies/*.toml", "experiments/studies/attacks/*/*.npz", "experiments/networks/*.npz")
 COMMAND_LINE = (Path("experiments/cli.py"), Path("experiments/commands/reproduce.py"))  # what ties all rooms together
 STANDARD_METADATA = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt", "licenses/LICENSE"}
 
@@ -73,7 +73,7 @@ def test_wheel_holds_every_module_and_its_data_and_nothing_else(wheel, repositor
     expected = shipped_files(repository_files)
     assert packaged_files(wheel) == expected
     assert {Path("bounds/stochastic/__init__.py"), Path("experiments/studies/paper.toml"),
-            Path("experiments/calibration/digits_weights.npz")} <= expected
+            Path("experiments/networks/digits_weights.npz")} <= expected
 
 
 def test_wheel_holds_the_bytes_of_the_tree(wheel, root, repository_files):

@@ -265,8 +265,8 @@ def test_code_version_is_of_the_sources_and_not_of_their_place(root, monkeypatch
 
 
 @pytest.mark.parametrize("file", [
-    "algorithms/optq.py", "bounds/deterministic/optq_l2.py", "experiments/calibration/digits.py",
-    "experiments/calibration/digits_weights.npz", "experiments/studies/attacks/full/optq-l2.npz",
+    "algorithms/optq.py", "bounds/deterministic/optq_l2.py", "experiments/networks/digits.py",
+    "experiments/networks/digits_weights.npz", "experiments/studies/attacks/full/optq-l2.npz",
 ])
 def test_code_version_changes_with_a_byte_of_any_source_or_shipped_data(copied_rooms, file):
     before = store.code_version()
