@@ -13,19 +13,22 @@ from tqdm import tqdm
 from ...algorithms.arguments import InvalidArgumentError
 from ...bounds import Kind
 from ..places import file_to_write
+from .options import AsJson, ClaimId, OwnClaims
+from .values import finite
 
 RATIOS = {Kind.IDENTITY: "relative residual", Kind.LOWER: "bound/measured", Kind.EXPECTATION: "mean of measured/bound",
           Kind.PROBABILITY: "(1 - p)-quantile of measured/bound"}  # else measured/bound
 
+
 def attack_claim(
-    claim: Annotated[str, typer.Argument(help="Claim id.")],
+    claim: ClaimId,
     features: Annotated[int | None, typer.Option(min=1, help="Features N of what is searched. Default: several sizes.")] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Samples m. Default: fewer, as many and more than features.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed finds the same problem.")] = 0,
     budget: Annotated[int | None, typer.Option(min=1, help="Runs of the algorithm, each on a whole population of weights.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for what is found.")] = Path("out/attacks"),
-    claims: Annotated[Path | None, typer.Option(help="A Python file of your own claims.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    claims: OwnClaims = None,
+    as_json: AsJson = False,
 ) -> None:
     """Search for inputs that bring measured/bound of a claim as near to 1 as it gets; save the worst as a replayable file.
 
@@ -75,9 +78,6 @@ def _certify(claim_id: str, problem, saved: Path) -> Path | None:
 
 
 def _document(found, saved: Path, unshrunk: Path, certificates: list[Path | None]) -> str:
-    def finite(number: float) -> float | str:
-        return number if math.isfinite(number) else str(number)
-
     return json.dumps({
         "id": found.claim_id, "outcome": found.words, "advice": found.verdict.advice, "evaluations": found.evaluations,
         "ratio": finite(found.ratio), "features": found.problem.N, "samples": found.problem.m, "file": str(saved),

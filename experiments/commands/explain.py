@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated
 
 import typer
+
+from .options import AsJson, ClaimId, OwnClaims
 
 FIELDS = ("id", "statement", "origin", "source", "kind", "unit", "chapter", "algorithms", "rounding")
 NO_PROOF = "The file has no proof: bounds/ADD_A_CLAIM.md says how to write one into its docstring."
 
 
 def explain_claim(
-    claim: Annotated[str, typer.Argument(help="Claim id.")],
-    claims: Annotated[Path | None, typer.Option(help="A Python file of your own claims.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    claim: ClaimId,
+    claims: OwnClaims = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print a claim's statement, hypotheses, proof, lineage, where it is sharp, what it reduces to, and where it stands."""
     from ...bounds.claim import load_claims, select

@@ -10,6 +10,7 @@ import typer
 
 from ...algorithms import RankDeficientError
 from ...algorithms.arguments import reject
+from .options import OwnClaims
 
 if TYPE_CHECKING:
     from ...bounds import Claim, Problem, Verdict
@@ -21,7 +22,7 @@ SUFFIXES = ("-found", "-exact")  # that files of attacks and of exact witnesses 
 def replay_file(
     file: Annotated[Path, typer.Argument(help="A certificate (.json), or a problem that `check` or `attack` saved (.npz).")],
     claim: Annotated[str | None, typer.Option(help="Claim to decide on a saved problem. Default: the one the file is named after.")] = None,
-    claims: Annotated[Path | None, typer.Option(help="A Python file of your own claims.")] = None,
+    claims: OwnClaims = None,
     certificate: Annotated[Path | None, typer.Option(help="Write the exact verdict on a saved problem as a certificate (.json).")] = None,
 ) -> None:
     """Decide a certificate again in exact fractions, or a saved problem in float64 and, where it is small, exactly.
