@@ -16,7 +16,7 @@ from provable_ptq import algorithms, bounds
 from provable_ptq.bounds import Claim, Outcome, claims
 from provable_ptq.bounds.claim import CHAPTERS
 from provable_ptq.experiments import cli, runner
-from provable_ptq.experiments.store import read_table, write_table
+from provable_ptq.experiments.table import read_table, write_table
 from provable_ptq.figures import render
 
 ROOT = Path(__file__).resolve().parents[1]

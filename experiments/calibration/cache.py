@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..store import kernel
+from ..environment import kernel
 
 try:
     import fcntl

@@ -76,7 +76,7 @@ def _last(batches: Iterable[tuple[float, list]], quiet: bool) -> list:
     Raises:
         StoppedError: a worker is lost.
     """
-    from ..dispatch import LOST
+    from ..pools import LOST
 
     summaries: list = []
     with tqdm(total=100, desc="check", unit="%", disable=quiet or None) as progress:

@@ -18,7 +18,7 @@ def compare_tables(
 ) -> None:
     """Hold a table against another: status 0 where rows and outcomes are the same and every number is to 1e-6, else 1."""
     from ..compare import compare
-    from ..store import read_table
+    from ..table import read_table
     from .compare_words import document, told
 
     found = compare(read_table(first), read_table(second))

@@ -55,8 +55,8 @@ def reproduce_study(
     from ..compare import compare
     from ..report import write_report
     from ..runner import run_study
-    from ..store import read_table
     from ..study import read_study
+    from ..table import read_table
 
     if quick and update:
         raise reject("update", update, "--quick or --update, not both: no results of the quick study are shipped")

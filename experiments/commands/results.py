@@ -12,8 +12,8 @@ from ...algorithms.arguments import as_path, reject
 
 if TYPE_CHECKING:
     from ..report import Picture
-    from ..runner import Failure, Summary
     from ..study import Study
+    from ..summary import Failure, Summary
 
 
 def study_of(name: str, sweep: str | None) -> Study:
@@ -66,7 +66,7 @@ def tell(done: Summary, where: str) -> None:
 
 def tell_failures(failures: Sequence[Failure]) -> int:
     """Print the failures among the cells of a run; 1 where there are any, else 0."""
-    from ..runner import listed
+    from ..summary import listed
 
     for sentence in listed(failures):
         typer.secho(sentence, fg="red", err=True)
@@ -75,8 +75,8 @@ def tell_failures(failures: Sequence[Failure]) -> int:
 
 def failed_rows(table: Path) -> list[Failure]:
     """The failures that a table holds."""
-    from ..runner import FAILED, Failure
-    from ..store import read_table
+    from ..summary import Failure
+    from ..table import FAILED, read_table
 
     rows, _ = read_table(table)
     failed = rows[rows["record"] == FAILED].itertuples()
@@ -86,7 +86,7 @@ def failed_rows(table: Path) -> list[Failure]:
 def tell_violations(table: Path) -> int:
     """Print the violations that a table holds; 1 where there are any, else 0."""
     from ...bounds import Outcome
-    from ..store import read_table
+    from ..table import read_table
 
     rows, _ = read_table(table)
     violated = rows[rows["outcome"] == Outcome.VIOLATED.value] if "outcome" in rows else rows[:0]

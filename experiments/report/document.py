@@ -14,8 +14,8 @@ from ..cells.construction import SWEEP as CONSTRUCTIONS
 from ..cells.growth import SWEEP as GROWTH
 from ..cells.replay import SWEEP as REPLAYS
 from ..networks.minilm import MODEL_FILES
-from ..runner import FAILED
-from ..store import read_table, write_whole
+from ..places import write_whole
+from ..table import FAILED, read_table
 from .bits import bits
 from .claims_table import claims_table
 from .damping import damping

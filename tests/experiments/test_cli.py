@@ -17,7 +17,7 @@ from provable_ptq.bounds.claim import CHAPTERS
 from provable_ptq.experiments import store
 from provable_ptq.experiments.cells.sweep import SweepCell
 from provable_ptq.experiments.commands import attack
-from provable_ptq.experiments.store import read_table, write_table
+from provable_ptq.experiments.table import read_table, write_table
 
 
 def json_of(text):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from provable_ptq import figures
 from provable_ptq.algorithms import InvalidArgumentError
-from provable_ptq.experiments.store import write_table
+from provable_ptq.experiments.table import write_table
 from provable_ptq.figures import error_against_damping, ordering_effect, stochastic_tail
 from provable_ptq.figures.panels import by_panel
 from provable_ptq.figures.render import FIGURES, render
