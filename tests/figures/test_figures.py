@@ -17,7 +17,7 @@ from provable_ptq.figures.runs import NothingToDrawError, guaranteed_runs
 
 FOLDER = Path(figures.__file__).parent
 NAMES = sorted(FIGURES)
-MACHINERY = {"__init__", "panels", "render", "runs", "style"}
+MACHINERY = {"__init__", "looks", "marks", "panels", "render", "runs", "style"}
 COMMON = {
     "layer": "", "mismatch": "none", "algorithm": "optq", "form": "alternating", "rounding": "nearest", "bits": 4, "steps": "uniform",
     "alphabet": "infinite", "seed": 0, "draws": 0, "samples": 8, "features": 4, "neurons": 2, "record": "run", "claim": "",
