@@ -19,7 +19,7 @@ from pandas.api.types import is_numeric_dtype
 
 from .cells.growth import SWEEP as GROWTH
 from .cells.permutations import SWEEP as PERMUTATIONS
-from .runner import KEY
+from .table import KEY
 
 AGREED = 1e-9  # relative: what other roundings of sums leave of well-conditioned numbers, with orders of magnitude to spare
 STATED = 1e-6  # relative: the most that any number may change on another machine, far below the three digits that a report prints

@@ -4,59 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
-import pandas as pd
-from pandas.api.types import infer_dtype
 
 from ..algorithms.arguments import as_path, reject
 from .cells import StudyCell
-from .cells.facts import FACTS
-from .dispatch import OtherEnvironmentError, Pool, WorkersLostError, cluster, part_of, processes, run_preparation, run_task, tasks
+from .dispatch import OtherEnvironmentError, part_of, run_preparation, run_task, tasks
+from .environment import environment
 from .names import did_you_mean
 from .places import file_to_write
+from .pools import Pool, WorkersLostError, cluster, processes
 from .progress import Progress, StoppedError, terminable
-from .store import Shard, Store, environment, provenance, write_table
-
-KEY = ["study", "sweep", "calibration", "layer", "mismatch", "algorithm", "form", "rounding", "bits", "steps", "alphabet", "ordering",
-       "damping", "seed", "draws", "record", "claim", "failure_probability", "level"]  # fmt: skip
-VERDICT = ("outcome", "advice", "ratio", "measured_sum", "bound_sum", "interval_low", "interval_high")
-TEXTS = ("outcome", "advice", "claim", "record", "layer")  # columns of text, where no row has any
-FAILED = "failed"  # the `record` of a row that stands for a cell without rows
-PREPARATION = "preparation"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A cell that ended with an error."""
-
-    cell: str
-    error: str
-
-    def __str__(self):
-        return f"{self.cell} — {self.reason}"
-
-    @property
-    def reason(self) -> str:
-        """The error on one line."""
-        return " ".join(self.error.split())
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run did: cells of the study (or of its part), those found in the store, those computed now, and the failures among them.
-
-    `kernels` are the BLAS kernels that the rows of the table come from: of several, last digits may differ from row to row.
-    """
-
-    table: Path | None
-    cells: int
-    found: int
-    computed: int
-    failures: tuple[Failure, ...]
-    kernels: tuple[str, ...] = ()
+from .store import Shard, Store
+from .summary import PREPARATION, Failure, Summary
+from .table import described, failed_row, provenance, sweep_of, tidy, write_table
 
 
 def run_study(study, table: str | Path, workers: int = -1, progress: bool = True, store: str | Path | None = None,
@@ -85,7 +48,8 @@ def run_study(study, table: str | Path, workers: int = -1, progress: bool = True
     with run.ending_clearly():
         run.finish(workers, progress, fail_fast, scheduler)
         shards = {index: run.shard(index) for index in run.wanted if index not in run.errors}
-        rows = [row for index in run.wanted for row in (shards[index].rows if index in shards else [run.failed_row(index)])]
+        failed = {index: [failed_row(run.specs[index], error)] for index, error in run.errors.items()}
+        rows = [row for index in run.wanted for row in (shards[index].rows if index in shards else failed[index])]
         made = _write(study, rows, shards.values(), table)
     return run.summary(table, made["kernels"])
 
@@ -131,20 +95,6 @@ def merge(study, table: str | Path, stores: Iterable[str | Path]) -> Summary:
     return Summary(table, len(shards), len(shards), 0, (), tuple(made["kernels"]))
 
 
-def listed(failures: Iterable[Failure]) -> list[str]:
-    """One sentence per error: where it came up, or in how many cells and which was the first.
-
-    >>> listed([Failure("damping 0", "ValueError: x"), Failure("damping 1", "ValueError: x"), Failure("damping 2", "KeyError: 'y'")])
-    ['failed in 2 cells: ValueError: x, first: damping 0', "failed: damping 2 — KeyError: 'y'"]
-    """
-    alike: dict[tuple[str, str], list[Failure]] = {}
-    for failure in failures:
-        what = f"{PREPARATION}s" if failure.cell.startswith(PREPARATION) else "cells"
-        alike.setdefault((failure.reason, what), []).append(failure)
-    return [f"failed in {len(group)} {what}: {reason}, first: {group[0].cell}" if len(group) > 1 else f"failed: {group[0]}"
-            for (reason, what), group in alike.items()]
-
-
 def one_sweep(study, sweep: str):
     """A study of one of its sweeps, named after both.
 
@@ -155,38 +105,6 @@ def one_sweep(study, sweep: str):
     if sweep not in names:
         raise reject("sweep", sweep, "one of " + ", ".join(names) + did_you_mean(sweep, names))
     return replace(study, name=f"{study.name}-{sweep}", cells=tuple(cell for cell in study.cells if sweep_of(cell.spec()) == sweep))
-
-
-def tidy(rows: list[dict]) -> pd.DataFrame:
-    """Rows as one table with fixed column types, sorted by what identifies a row."""
-    frame = pd.DataFrame(rows)
-    for column in frame.columns:
-        kind = infer_dtype(frame[column], skipna=True)
-        if kind == "empty":
-            frame[column] = float("nan")
-        elif kind == "string":
-            frame[column] = frame[column].astype("string").fillna("")
-        elif kind in ("mixed", "mixed-integer"):  # text beside numbers
-            frame[column] = frame[column].map(str, na_action="ignore").astype("string").fillna("")
-    for column in (*KEY, *VERDICT, *FACTS):
-        if column not in frame:
-            frame[column] = "" if column in TEXTS else float("nan")
-    order = [*KEY, *sorted(set(frame.columns) - set(KEY))]
-    return frame[order].sort_values(KEY, kind="stable", ignore_index=True)
-
-
-def described(spec: dict) -> str:
-    """A cell in words: the axes that identify its rows."""
-    return ", ".join(f"{name} {value}" for name, value in _axes(spec).items() if name != "study" and value != "")
-
-
-def sweep_of(spec: dict) -> str:
-    """The sweep that a cell belongs to."""
-    return str(spec.get("sweep", spec.get("cell")))
-
-
-def _axes(spec: dict) -> dict[str, object]:
-    return {name: spec[name] for name in KEY if isinstance(spec.get(name), (str, int, float))}
 
 
 def _write(study, rows: list[dict], shards: Iterable[Shard], table: Path) -> dict[str, object]:
@@ -283,10 +201,6 @@ class _Run:
         if fail_fast:
             raise self._stopped(f"failed: {failure}")
         return failure
-
-    def failed_row(self, index: int) -> dict:
-        """The one row that says how a cell failed."""
-        return _axes(self.specs[index]) | {"record": FAILED, "error": self.errors[index]}
 
     def shard(self, index: int) -> Shard:
         """A finished cell, from the store."""

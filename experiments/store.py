@@ -1,83 +1,26 @@
-"""What a study keeps: finished cells, one Parquet shard each, and the tidy table, all written whole or not at all."""
+"""What a run keeps: finished cells, one Parquet shard each."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import scipy.linalg  # noqa: F401  (its BLAS is one of those that `kernel` names)
-from threadpoolctl import threadpool_info
 
-from ..algorithms.arguments import as_path, reject
+from ..algorithms.arguments import reject
+from .environment import claims_sha256, environment, kernel
 from .own_claims import describe
+from .places import write_whole
 
-ROOMS = ("algorithms", "bounds", "experiments")
-SHIPPED = ("*.py", "*.npz")  # results depend on the sources and on the data that ships with them
-LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "python-flint", "torch", "scikit-learn", "safetensors", "tokenizers")
 ABANDONED = 3600.0  # seconds after which a temporary file belongs to a run that was killed
 SEAL, UNSEALED = b"sha256 of this shard: ", b"0" * 64  # what a shard holds before it gets its name
-
-
-def code_version() -> str:
-    """The SHA-256 of the sources of `algorithms/`, `bounds/` and `experiments/`, and of the data shipped with them."""
-    digest = hashlib.sha256()
-    for room in ROOMS:
-        folder = Path(find_spec(f"provable_ptq.{room}").origin).parent
-        for source in sorted(file for pattern in SHIPPED for file in folder.rglob(pattern)):
-            digest.update(f"{room}/{source.relative_to(folder).as_posix()}\n".encode())
-            digest.update(source.read_bytes())
-    return digest.hexdigest()
-
-
-@lru_cache(maxsize=1)
-def environment() -> dict[str, object]:
-    """What the rows of this process depend on beside the spec: code version and versions of libraries; read once."""
-    return {"code": code_version(), "versions": dict(_versions())}
-
-
-@lru_cache(maxsize=1)
-def kernel() -> str:
-    """The BLAS kernels of this process: what last digits depend on beside `environment`, as "openblas Haswell".
-
-    The key of a cell does not depend on it, so that shards of different machines merge; a table says which kernels it is from.
-    """
-    named = {f"{library['internal_api']} {library.get('architecture', 'of unknown kernel')}" for library in threadpool_info()
-             if library["user_api"] == "blas" and "torch" not in library["filepath"]}
-    return ", ".join(sorted(named)) or "unknown"
-
-
-def _versions() -> Iterable[tuple[str, str]]:
-    for name in LIBRARIES:
-        try:
-            yield name, version(name)
-        except PackageNotFoundError:
-            continue
-
-
-def claims_sha256(file: str | Path) -> str:
-    """The SHA-256 of a file of the user's own claims.
-
-    Raises:
-        InvalidArgumentError: no such file.
-    """
-    try:
-        return hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    except OSError:
-        raise reject("claims file", str(file), "a Python file that can be read") from None
 
 
 class Shard(NamedTuple):
@@ -96,24 +39,6 @@ class Shard(NamedTuple):
     spec: dict[str, object]
     kernel: str
     own_claims: dict[str, dict[str, str]]
-
-
-def provenance(study, shards: Iterable[Shard]) -> dict[str, object]:
-    """What a table says of its making: study, seed, code version, library versions, SHA-256 of its files, kernels, own claims."""
-    shards = list(shards)
-    return {
-        "study": study.name, "title": study.title, "seed": study.seed, "study_sha256": study.sha256, "cells": len(study.cells),
-        **environment(), "claims_files": {Path(file).name: claims_sha256(file) for file in study.claims_files},
-        "inputs": _together(shard.inputs for shard in shards),
-        "kernels": sorted({shard.kernel for shard in shards}),
-        "own_claims": _together(shard.own_claims for shard in shards),
-    }
-
-
-def _together(noted: Iterable[dict]) -> dict:
-    """What shards note by name, of all of them, in the order of the names."""
-    found = {name: what for of_shard in noted for name, what in of_shard.items()}
-    return dict(sorted(found.items(), key=lambda item: item[0]))
 
 
 def encode(rows: list[dict], inputs: dict[str, str], spec: dict[str, object]) -> bytes:
@@ -237,43 +162,3 @@ class Store:
             with suppress(OSError):  # another run may sweep too
                 if left.stat().st_mtime < time.time() - ABANDONED:
                     left.unlink()
-
-
-def write_whole(path: str | Path, write: Callable[[Path], object]) -> Path:
-    """Let `write` fill a temporary file and rename it: readers see the old file or the new one, nothing between.
-
-    It reaches the disk before it gets its name, so that not even a power cut leaves half a file.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
-
-
-def write_table(rows: pd.DataFrame, made: dict[str, object], path: str | Path) -> Path:
-    """Write a table and what it says of its making as one Parquet file."""
-    table = pa.Table.from_pandas(rows, preserve_index=False)
-    table = table.replace_schema_metadata({"provenance": json.dumps(made, sort_keys=True)})
-    return write_whole(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
-
-
-def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, object]]:
-    """A table and what it says of its making.
-
-    Raises:
-        InvalidArgumentError: no such file, or a file that no study wrote.
-    """
-    path = as_path("table", path, "a Parquet table written by `provable-ptq run`")
-    try:
-        table = pq.read_table(path) if path.is_file() else pa.table({})
-        made = json.loads(table.schema.metadata[b"provenance"])
-        return table.to_pandas(), made
-    except Exception:  # another file, or a damaged one, can fail anywhere in the reader
-        raise reject("table", str(path), "a Parquet table written by `provable-ptq run`") from None

@@ -7,9 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .looks import ROUNDINGS, Look, looks_among
+from .marks import dots, draw_bound, draw_measured, key, plain_log_ticks
 from .panels import headline, panels_and_legend
 from .runs import NothingToDrawError, likelihood, rows_of, with_columns
-from .style import ROUNDINGS, Look, dots, draw_bound, draw_measured, key, looks_among, plain_log_ticks, styled
+from .style import styled
 
 SWEEP = "growth"
 SHOWS = ("rounding", "failure_probability")

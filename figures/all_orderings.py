@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.ticker import PercentFormatter
 
+from .looks import GREY, SKY, Look, looks_in
+from .marks import dots, draw_bound, draw_measured, key
 from .panels import PANEL_HEIGHT, by_panel, new_figure, shared, title_height
 from .runs import NothingToDrawError, conditions, kinds, relative_to_floor, rows_of
-from .style import GREY, PAGE, SKY, Look, dots, draw_bound, draw_measured, key, looks_in, styled
+from .style import PAGE, styled
 
 SWEEP = "permutations"
 SHOWS = ("ordering",)

@@ -8,9 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from .looks import GREY, ROUNDINGS, Look, looks_among
+from .marks import DAMPING, beside, dots, draw_bound, draw_measured, key
 from .panels import about_blocks, by_panel, headline, panels_and_legend
 from .runs import NothingToDrawError, conditions, left_out, likelihood, once, rows_of, with_share
-from .style import DAMPING, GREY, ROUNDINGS, Look, beside, dots, draw_bound, draw_measured, key, looks_among, styled
+from .style import styled
 
 SWEEP = "bits"
 SHOWS = ("damping", "rounding")

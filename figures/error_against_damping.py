@@ -9,9 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 from matplotlib.patches import Patch
 
+from .looks import GREY, Look, looks_in
+from .marks import DAMPING, beside, dots, draw_bound, draw_measured, ends, key, plain_log_ticks
 from .panels import about_blocks, by_panel, headline, panels_and_legend
 from .runs import conditions, dots_in_words, guaranteed_runs, left_out, measured_in_words, with_share
-from .style import DAMPING, GREY, Look, beside, dots, draw_bound, draw_measured, ends, key, looks_in, plain_log_ticks, styled
+from .style import styled
 
 SWEEP = "damping"
 SHOWS = ("damping", "ordering")

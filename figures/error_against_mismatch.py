@@ -7,9 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .looks import BLACK, GREY, METHODS, Look, looks_among, methods
+from .marks import bars_and_dots, dots, key, plain_log_ticks
 from .panels import about_blocks, by_panel, headline, panels_and_legend
 from .runs import NothingToDrawError, conditions, dots_in_words, left_out, measured_in_words, once, rows_of
-from .style import BLACK, GREY, METHODS, Look, bars_and_dots, dots, key, looks_among, methods, plain_log_ticks, styled
+from .style import styled
 
 SWEEP = "mismatch"
 SHOWS = ("mismatch", "algorithm", "form")

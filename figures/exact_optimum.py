@@ -8,9 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..experiments.settings import in_words, ordered, split
+from .looks import BLACK, GREY, METHODS, looks_among, methods
+from .marks import bars_and_dots, dots, key, plain_log_ticks
 from .panels import TITLE_WIDTH, about_blocks, broken, calibration_name, headline, panels_and_legend
 from .runs import CELL, NothingToDrawError, conditions, dots_in_words, left_out, measured_in_words, once, rows_of
-from .style import BLACK, GREY, METHODS, bars_and_dots, dots, key, looks_among, methods, plain_log_ticks, styled
+from .style import styled
 
 SWEEP = "optimum"
 SHOWS = ("mismatch", "algorithm", "form")

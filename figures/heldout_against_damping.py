@@ -9,25 +9,11 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from ..experiments.settings import PLACES, in_words, split
+from .looks import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, Look
+from .marks import DAMPING, dots, draw_measured, key, plain_log_ticks
 from .panels import PANEL_HEIGHT, about_blocks, broken, by_panel, headline, new_figure, title_height
 from .runs import CELL, NothingToDrawError, conditions, guaranteed_runs, left_out
-from .style import (
-    BLUE,
-    DAMPING,
-    GREEN,
-    GREY,
-    ORANGE,
-    PAGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    Look,
-    dots,
-    draw_measured,
-    key,
-    plain_log_ticks,
-    styled,
-)
+from .style import PAGE, styled
 
 SWEEP = "heldout"
 SHOWS = ("damping",)

@@ -10,9 +10,11 @@ from matplotlib.legend_handler import HandlerTuple
 from matplotlib.ticker import MaxNLocator
 
 from ..experiments.settings import varying
+from .looks import BLACK, GREY, Look, looks_in
+from .marks import dots, draw_measured, key
 from .panels import TITLE_WIDTH, about_blocks, by_panel, new_figure, shared, title_height
 from .runs import CELL, conditions, guaranteed_runs, left_out, relative_to_floor
-from .style import BLACK, GREY, PAGE, Look, dots, draw_measured, key, looks_in, styled
+from .style import PAGE, styled
 
 SWEEP = "ordering"
 SHOWS = ("ordering",)

@@ -11,8 +11,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..experiments.settings import PLACES, settings, split, split_in_words, varying
+from .looks import place_in
 from .runs import NothingToDrawError
-from .style import PAGE, place_in
+from .style import PAGE
 
 PANEL_HEIGHT, LINE_HEIGHT = 1.95, 0.14  # inches
 MOST_PANELS = 48

@@ -8,9 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..bounds.predictions.rate_distortion_floor import GAP_IN_BITS
+from .looks import BLACK, GREY, ORANGE, Look, looks_in
+from .marks import dots, draw_measured, key
 from .panels import about_blocks, by_panel, new_figure, shared
 from .runs import NothingToDrawError, conditions, guaranteed_runs, left_out
-from .style import BLACK, GREY, ORANGE, PAGE, Look, dots, draw_measured, key, looks_in, styled
+from .style import PAGE, styled
 
 SWEEP = "rate-distortion"
 SHOWS = ("ordering", "steps")

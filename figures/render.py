@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from ..experiments.store import read_table
+from ..experiments.table import read_table
 from . import (
     adversarial_growth,
     all_orderings,

@@ -7,9 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..bounds.checking.verdict import CONFIDENCE
+from .looks import BLACK, Look, looks_in
+from .marks import dots, draw_bound, draw_measured, key, plain_log_ticks
 from .panels import about_blocks, by_panel, headline, panels_and_legend
 from .runs import CELL, NothingToDrawError, conditions, kinds, left_out, rows_of, with_columns
-from .style import BLACK, Look, dots, draw_bound, draw_measured, key, looks_in, plain_log_ticks, styled
+from .style import styled
 
 SWEEP = "tail"
 SHOWS = ("failure_probability", "ordering")

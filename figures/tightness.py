@@ -9,9 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.legend_handler import HandlerTuple
 
 from ..bounds import Origin, claims
+from .looks import BLACK, BLUE, GREEN, VERMILION, Look
+from .marks import dots, draw_measured, key, plain_log_ticks
 from .panels import new_figure
 from .runs import NothingToDrawError, rows_of, with_columns
-from .style import BLACK, BLUE, GREEN, PAGE, VERMILION, Look, dots, draw_measured, key, plain_log_ticks, styled
+from .style import PAGE, styled
 
 SWEEP = "tightness"
 LOOKS = {

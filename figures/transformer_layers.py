@@ -8,26 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..experiments.settings import in_words, settings, split
+from .looks import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, Look, looks_among
+from .marks import dots, draw_measured, key, plain_log_ticks
 from .panels import about_blocks, block_and_part, calibration_name, new_figure, shared
 from .runs import guaranteed_runs, left_out
-from .style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PAGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    Look,
-    dots,
-    draw_measured,
-    key,
-    looks_among,
-    plain_log_ticks,
-    styled,
-)
+from .style import PAGE, styled
 
 SWEEP = "layers"
 USUAL = {"bits": 4, "damping": "mean-diagonal:1e-2", "ordering": "decreasing-norm", "alphabet": "infinite", "steps": "uniform"}

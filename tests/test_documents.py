@@ -16,7 +16,7 @@ from provable_ptq import algorithms, bounds
 from provable_ptq.bounds import Claim, Outcome, claims
 from provable_ptq.bounds.checking.claim import CHAPTERS
 from provable_ptq.experiments import cli, runner
-from provable_ptq.experiments.store import read_table, write_table
+from provable_ptq.experiments.table import read_table, write_table
 from provable_ptq.figures import render
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,7 +56,7 @@ def examples_of(module):
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_docstring_examples_print_what_they_show(name):
-    if name.startswith("provable_ptq.experiments.calibration."):
+    if name.startswith(("provable_ptq.experiments.calibration.", "provable_ptq.experiments.networks.")):
         pytest.importorskip("torch")
     output = []
     runner_of_examples = doctest.DocTestRunner()

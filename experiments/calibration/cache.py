@@ -19,14 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..store import kernel
+from ..environment import kernel
 
 try:
     import fcntl
 except ImportError:  # no such locks on this system: two processes may both compute, and either result is good
     fcntl = None
 
-ROOM = Path(__file__).resolve().parents[2]
+ROOM = Path(__file__).resolve().parents[1]
 DAMAGED = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
@@ -87,7 +87,8 @@ def code_and_versions() -> dict[str, str]:
 
     With the kernel among them, what a shard says of its kernel is true of all that went into it.
     """
-    sources = sorted([*(ROOM / "algorithms").glob("*.py"), *Path(__file__).parent.glob("*.py")])
+    folders = (ROOM.parent / "algorithms", ROOM / "calibration", ROOM / "networks")
+    sources = sorted(source for folder in folders for source in folder.rglob("*.py"))
     digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()
     versions = {library: version(library) for library in ("numpy", "scipy", "torch", "tokenizers", "safetensors")}
     return {"code": digest, "kernel": kernel()} | versions

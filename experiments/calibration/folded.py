@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...algorithms.factorization import Folding
-from .capture import capture_inputs, observe_inputs
+from ..networks.capture import capture_inputs, observe_inputs
 from .layer import KEPT_ROWS
 
 if TYPE_CHECKING:

@@ -19,13 +19,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ...algorithms.arguments import reject
-from .cache import InputCache, code_and_versions
-from .capture import one_torch_thread
-from .deployed import deploy
-from .folded import BLOCK_ROWS, fold_layer_inputs
-from .kind import Kind, Request, count, layer_option
-from .layer import LayerData
-from .minilm_network import (
+from ..networks.capture import one_torch_thread
+from ..networks.deployed import deploy
+from ..networks.minilm import (
     LONGEST_SEQUENCE,
     MINILM_LAYERS,
     input_of,
@@ -35,12 +31,16 @@ from .minilm_network import (
     minilm_tokens,
     minilm_weights,
 )
+from .cache import InputCache, code_and_versions
+from .folded import BLOCK_ROWS, fold_layer_inputs
+from .kind import Kind, Request, count, layer_option
+from .layer import LayerData
 from .mismatch import QuantizedLayers
 
 if TYPE_CHECKING:
     import torch
 
-    from .bert import Bert
+    from ..networks.bert import Bert
 
 PAIRS_AT_ONCE = 4  # inputs folded beside their deployed ones in one pass through both networks: bounds memory
 SECONDS_PER_TOKEN = 1e-3  # one pass through the network

@@ -12,11 +12,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ...algorithms import Factorization, Grid, optq
-from ...algorithms.factorization import RowSource
 from ...bounds.checking.measure import squares
-from ..calibration import LayerData, load_layer
+from ..calibration import LayerData
 from ..calibration.load import identity, shape
 from . import Rows, axes
+from .views import Inputs
 
 SWEEP = "permutations"
 MOST_FEATURES = 7
@@ -49,9 +49,8 @@ class PermutationsCell:
     def rows(self, cache: Path | None = None) -> Rows:
         """One row per ordering: the sum of the squared pivots, and the damped error. BLAS runs on one thread."""
         with threadpool_limits(limits=1):
-            layer = load_layer(self.calibration, dict(self.parameters), self.study_seed, 0, cache=cache)
-            source = RowSource.of(layer.X)
-            source.samples = layer.m
+            inputs = Inputs(self.calibration, self.parameters, self.study_seed, cache=cache)
+            layer, source = inputs.layer(), inputs.source()
             grid = Grid(Grid.for_weights(layer.W, self.bits).step)
             rows = [{"record": "run", "ordering": name} | _errors(source.factorize(self.damping, name), layer, grid) for name in NAMED]
             for order in itertools.permutations(range(layer.X.shape[1])):

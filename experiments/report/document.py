@@ -10,12 +10,12 @@ from urllib.parse import quote
 import pandas as pd
 
 from ...bounds import Outcome
-from ..calibration.minilm_network import MODEL_FILES
 from ..cells.construction import SWEEP as CONSTRUCTIONS
 from ..cells.growth import SWEEP as GROWTH
 from ..cells.replay import SWEEP as REPLAYS
-from ..runner import FAILED
-from ..store import read_table, write_whole
+from ..networks.minilm import MODEL_FILES
+from ..places import write_whole
+from ..table import FAILED, read_table
 from .bits import bits
 from .claims_table import claims_table
 from .damping import damping

@@ -12,7 +12,7 @@ from provable_ptq.bounds.attack.evolution import Evolution
 from provable_ptq.bounds.attack.tuning import coordinates
 from provable_ptq.bounds.checking.claim import CHAPTERS
 from provable_ptq.bounds.checking.hypotheses import at_most
-from provable_ptq.experiments.attack_command import attack_claim
+from provable_ptq.experiments.commands.attack import attack_claim
 from typer.testing import CliRunner
 
 APP = typer.Typer(pretty_exceptions_enable=False)

@@ -11,7 +11,7 @@ import pytest
 from provable_ptq.algorithms import InvalidArgumentError
 from provable_ptq.bounds import Problem, load_claims
 from provable_ptq.experiments import cli
-from provable_ptq.experiments.store import read_table
+from provable_ptq.experiments.table import read_table
 
 PAGE = Path(__file__).resolve().parents[2] / "bounds" / "ADD_A_CLAIM.md"
 

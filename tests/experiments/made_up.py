@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from provable_ptq.experiments.cells.facts import FACTS
-from provable_ptq.experiments.runner import tidy
+from provable_ptq.experiments.table import tidy
 
 MADE = {"study": "s", "title": "t", "seed": 1, "cells": 2, "code": "c" * 64, "study_sha256": "d" * 64, "claims_files": {}, "inputs": {},
         "versions": {"numpy": "2"}}

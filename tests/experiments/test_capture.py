@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 from provable_ptq.algorithms import InvalidArgumentError
-from provable_ptq.experiments.calibration.capture import capture_inputs, linear_weights, one_torch_thread
 from provable_ptq.experiments.calibration.layer import LayerData
+from provable_ptq.experiments.networks.capture import capture_inputs, linear_weights, one_torch_thread
 
 torch = pytest.importorskip("torch")
 
@@ -196,8 +196,8 @@ def test_bad_modules_are_refused(network):
 
 
 def test_importing_calibration_needs_no_torch():
-    names = ("capture", "digits", "layer", "train_digits")
-    program = "import sys\n" + "".join(f"import provable_ptq.experiments.calibration.{name}\n" for name in names)
+    names = ("networks.capture", "networks.deployed", "networks.minilm", "networks.train_digits", "calibration")
+    program = "import sys\n" + "".join(f"import provable_ptq.experiments.{name}\n" for name in names)
     program += "assert not {'torch', 'sklearn'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)
 

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from provable_ptq.bounds import Outcome, Problem, check, claims
 from provable_ptq.bounds.checking.claim import CHAPTERS
-from provable_ptq.experiments import attack_command, store
+from provable_ptq.experiments import store
 from provable_ptq.experiments.cells.sweep import SweepCell
-from provable_ptq.experiments.store import read_table, write_table
+from provable_ptq.experiments.commands import attack
+from provable_ptq.experiments.table import read_table, write_table
 
 
 def json_of(text):
@@ -370,7 +371,7 @@ def test_an_attack_on_a_claim_that_raises_names_it(command, write_claims, own_cl
 
 def test_an_attack_on_an_unknown_claim_is_refused_before_any_bar(command, monkeypatch):
     bars = []
-    monkeypatch.setattr(attack_command, "tqdm", bars.append)
+    monkeypatch.setattr(attack, "tqdm", bars.append)
     status, out, err = command("attack", "optq-lnf")
     assert (status, out, bars) == (2, "", [])
     assert err.endswith("; did you mean 'optq-linf'?\n")

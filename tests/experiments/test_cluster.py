@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from provable_ptq.algorithms import InvalidArgumentError
-from provable_ptq.experiments import dispatch
+from provable_ptq.experiments import pools
 from provable_ptq.experiments.runner import run_study
 
 pytest.importorskip("distributed")
@@ -98,7 +98,7 @@ def test_workers_with_other_code_are_refused_before_any_cell_runs(cluster, toys,
 
 
 def test_a_scheduler_without_workers_is_refused(cluster, toys, tmp_path, monkeypatch):
-    monkeypatch.setattr(dispatch, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(pools, "CONNECT_SECONDS", 0.2)
     address = cluster()
     with pytest.raises(InvalidArgumentError, match=r"at least one worker; none came within 0\.2 s"):
         run_study(toys.toy(tmp_path), tmp_path / "table.parquet", progress=False, scheduler=address)
@@ -106,7 +106,7 @@ def test_a_scheduler_without_workers_is_refused(cluster, toys, tmp_path, monkeyp
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nowhere", "ftp://127.0.0.1:8786"])
 def test_an_address_that_does_not_answer_is_refused(toys, ran, tmp_path, monkeypatch, address):
-    monkeypatch.setattr(dispatch, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(pools, "CONNECT_SECONDS", 0.5)
     refused = f"scheduler = '{address}' is not accepted: the address of a Dask scheduler that answers"
     with pytest.raises(InvalidArgumentError, match=re.escape(refused)):
         run_study(toys.toy(tmp_path), tmp_path / "table.parquet", progress=False, scheduler=address)

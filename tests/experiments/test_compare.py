@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from provable_ptq.experiments.commands.compare_words import document, told
 from provable_ptq.experiments.compare import AGREED, NOISE, STATED, compare, distance
-from provable_ptq.experiments.compare_words import document, told
-from provable_ptq.experiments.store import read_table, write_table
+from provable_ptq.experiments.table import read_table, write_table
 
 SHIPPED = Path(__file__).parents[2] / "experiments" / "results" / "paper.parquet"
 SECTIONS = ("mismatch", "growth", "tightness", "tail")

@@ -5,7 +5,8 @@ import hashlib
 import numpy as np
 import pytest
 from provable_ptq.algorithms import InvalidArgumentError
-from provable_ptq.experiments.calibration import digits, train_digits
+from provable_ptq.experiments.calibration.digits import digits_layer
+from provable_ptq.experiments.networks import digits, train_digits
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
@@ -21,7 +22,7 @@ def trained():
 
 @pytest.fixture(scope="module", params=digits.DIGITS_LAYERS)
 def layer(request):
-    return digits.digits_layer(request.param)
+    return digits_layer(request.param)
 
 
 def test_weights_file_is_small_float32_and_hashed(trained):
@@ -62,7 +63,7 @@ def test_layers_have_the_documented_shapes_and_dead_features(layer, trained):
 def test_every_layer_input_is_the_previous_layer_through_its_weights(split, field, trained):
     expected, _ = digits.digits_images(trained, split)
     for name in digits.DIGITS_LAYERS:
-        layer = digits.digits_layer(name)
+        layer = digits_layer(name)
         np.testing.assert_allclose(getattr(layer, field), expected, rtol=1e-12, atol=1e-12)
         expected = np.maximum(expected @ layer.W + trained.parameters[f"{name}.bias"], 0)
 
@@ -71,7 +72,7 @@ def test_loading_twice_gives_the_same_bytes_whatever_the_thread_count(layer):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        again = digits.digits_layer(layer.name)
+        again = digits_layer(layer.name)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -82,7 +83,7 @@ def test_loading_twice_gives_the_same_bytes_whatever_the_thread_count(layer):
 def test_loading_and_training_leave_the_random_state_of_torch_alone():
     images, labels = digits.all_images()
     before = torch.random.get_rng_state()
-    digits.digits_layer("output")
+    digits_layer("output")
     train_digits.train(images[:40], labels[:40], epochs=1)
     assert torch.equal(torch.random.get_rng_state(), before)
 
@@ -91,7 +92,7 @@ def test_training_writes_a_file_that_loads_and_repeats_on_one_machine(tmp_path, 
     for name in ("first.npz", "second.npz"):
         train_digits.main(["--output", str(tmp_path / name), "--epochs", "2"])
     assert (tmp_path / "first.npz").read_bytes() == (tmp_path / "second.npz").read_bytes()
-    layer = digits.digits_layer("output", tmp_path / "first.npz")
+    layer = digits_layer("output", tmp_path / "first.npz")
     assert layer.X.shape == (1200, 96)
     assert layer.files == {"first.npz": hashlib.sha256((tmp_path / "first.npz").read_bytes()).hexdigest()}
     accuracy = digits.digits_accuracy("held-out", tmp_path / "first.npz")
@@ -101,6 +102,6 @@ def test_training_writes_a_file_that_loads_and_repeats_on_one_machine(tmp_path, 
 
 def test_unknown_names_are_refused():
     with pytest.raises(InvalidArgumentError, match="name = 'hidden3' is not accepted: one of 'hidden1', 'hidden2', 'output'"):
-        digits.digits_layer("hidden3")
+        digits_layer("hidden3")
     with pytest.raises(InvalidArgumentError, match="split = 'test' is not accepted: one of 'calibration', 'held-out'"):
         digits.digits_accuracy("test")

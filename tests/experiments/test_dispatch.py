@@ -10,8 +10,9 @@ import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
 from provable_ptq.experiments import dispatch
-from provable_ptq.experiments.dispatch import Done, OtherEnvironmentError, one_thread, part_of, processes, run_task, tasks
-from provable_ptq.experiments.store import environment
+from provable_ptq.experiments.dispatch import Done, OtherEnvironmentError, one_thread, part_of, run_task, tasks
+from provable_ptq.experiments.environment import environment
+from provable_ptq.experiments.pools import processes
 from threadpoolctl import threadpool_info, threadpool_limits
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from provable_ptq.algorithms.arguments import InvalidArgumentError
 from provable_ptq.bounds.exact import disagreement
-from provable_ptq.experiments.extreme_command import check_extreme
+from provable_ptq.experiments.commands.check_extreme import check_extreme
 
 
 def test_one_line_per_claim_and_both_numbers(capsys):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from provable_ptq.algorithms import InvalidArgumentError
 from provable_ptq.experiments.cells.growth import GrowthCell
-from provable_ptq.experiments.study import GROWTH_ETA, read_study
+from provable_ptq.experiments.study import read_study
+from provable_ptq.experiments.study.sections import GROWTH_ETA
 
 STUDY = """
 name = "tiny"

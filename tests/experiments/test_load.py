@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from provable_ptq.algorithms import InvalidArgumentError
 from provable_ptq.bounds.problems import ZOO
-from provable_ptq.experiments.calibration import load_layer, minilm_network
+from provable_ptq.experiments.calibration import load_layer
 from provable_ptq.experiments.calibration.load import (
     KINDS,
     check_parameters,
@@ -17,6 +17,7 @@ from provable_ptq.experiments.calibration.load import (
     preparations,
     shape,
 )
+from provable_ptq.experiments.networks import minilm
 from provable_ptq.experiments.seeds import seed_of
 
 SIZES = {"samples": 6, "features": 6, "neurons": 2}
@@ -129,8 +130,8 @@ def test_identity_is_the_table_and_the_files_behind_it(kind):
 
 
 def test_identity_of_a_table_whose_package_is_missing_is_the_table(monkeypatch):
-    monkeypatch.setattr(minilm_network, "PACKAGE", "no_such_package")
-    minilm_network.minilm_files.cache_clear()
+    monkeypatch.setattr(minilm, "PACKAGE", "no_such_package")
+    minilm.minilm_files.cache_clear()
     assert identity({"kind": "minilm"}) == {"kind": "minilm"}
     with pytest.raises(ModuleNotFoundError, match="install the extra transformer"):
         load_layer("m", {"kind": "minilm", "layer": "encoder.layer.0.output.dense"}, study_seed=0, seed=0)

@@ -7,10 +7,11 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from provable_ptq.algorithms.arguments import InvalidArgumentError
-from provable_ptq.experiments.calibration import load_layer, minilm, minilm_network
-from provable_ptq.experiments.calibration.capture import capture_inputs, one_torch_thread
-from provable_ptq.experiments.calibration.deployed import deploy
+from provable_ptq.experiments.calibration import load_layer, minilm
 from provable_ptq.experiments.calibration.load import check_parameters, preparations, shape
+from provable_ptq.experiments.networks import minilm as minilm_network
+from provable_ptq.experiments.networks.capture import capture_inputs, one_torch_thread
+from provable_ptq.experiments.networks.deployed import deploy
 
 torch = pytest.importorskip("torch")
 for package in ("safetensors", "tokenizers", minilm_network.PACKAGE):

@@ -107,7 +107,7 @@ def test_folded_normal_has_the_gram_matrix_of_a_normal_matrix():
 
 
 torch = pytest.importorskip("torch")
-deployed = pytest.importorskip("provable_ptq.experiments.calibration.deployed")
+deployed = pytest.importorskip("provable_ptq.experiments.networks.deployed")
 SIZES = (6, 5, 4, 3)
 
 
@@ -147,7 +147,7 @@ def test_every_layer_is_calibrated_on_what_the_quantized_layers_before_it_produc
 
 
 def deployed_inputs(network, X, name):
-    from provable_ptq.experiments.calibration.capture import capture_inputs
+    from provable_ptq.experiments.networks.capture import capture_inputs
 
     return capture_inputs(network, torch.from_numpy(X), [name])[name]
 

@@ -14,7 +14,7 @@ from provable_ptq.experiments.report.mismatch import mismatch
 from provable_ptq.experiments.report.ordering import ordering
 from provable_ptq.experiments.report.transformer import transformer
 from provable_ptq.experiments.report.words import number, percent
-from provable_ptq.experiments.store import read_table
+from provable_ptq.experiments.table import read_table
 
 WORDS_IN_TEN_MINUTES = 2850  # of them some 400 name settings in captions and heads of tables: they are looked up, not read
 MADE = {"study": "s", "title": "t", "seed": 1, "cells": 2, "code": "c" * 64, "study_sha256": "d" * 64,

@@ -20,7 +20,7 @@ from provable_ptq.experiments.report.tightness import tightness
 from provable_ptq.experiments.report.traceability import traceability
 from provable_ptq.experiments.report.transformer import transformer
 from provable_ptq.experiments.report.words import number, percent
-from provable_ptq.experiments.store import read_table
+from provable_ptq.experiments.table import read_table
 
 TYPICAL = {"damping": "mean-diagonal:1e-2", "ordering": "decreasing-norm"}
 

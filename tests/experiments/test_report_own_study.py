@@ -7,9 +7,9 @@ from made_up import MADE, made_up_table
 from provable_ptq.experiments.cells.construction import ConstructionCell, constructions
 from provable_ptq.experiments.report import Picture, render_report
 from provable_ptq.experiments.report.words import FOLDS
-from provable_ptq.experiments.runner import run_study, tidy
-from provable_ptq.experiments.store import read_table
+from provable_ptq.experiments.runner import run_study
 from provable_ptq.experiments.study import read_study
+from provable_ptq.experiments.table import read_table, tidy
 
 FAILED = [{"study": "s", "sweep": "damping", "calibration": "a", "layer": "", "damping": "none", "ordering": "natural", "seed": seed,
            "bits": 4, "draws": 0, "record": "failed", "error": "no | luck"} for seed in (0, 1)]

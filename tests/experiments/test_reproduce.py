@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from provable_ptq.experiments import study
-from provable_ptq.experiments.store import read_table, write_table
+from provable_ptq.experiments.table import read_table, write_table
 from provable_ptq.figures import render
 
 TABLE, REPORT, PICTURES = Path("experiments/results/paper.parquet"), Path("paper_results.md"), Path("figures/rendered")

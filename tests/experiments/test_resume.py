@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from provable_ptq.algorithms import InvalidArgumentError
 from provable_ptq.experiments import store as store_module
-from provable_ptq.experiments.runner import StoppedError, run_study
-from provable_ptq.experiments.store import read_table
+from provable_ptq.experiments.progress import StoppedError
+from provable_ptq.experiments.runner import run_study
+from provable_ptq.experiments.table import read_table
 
 CELLS = 24
 
@@ -190,7 +191,7 @@ def test_a_full_disk_is_a_clear_error_and_loses_no_finished_cell(finish, undistu
         room[0] -= 1
         real(descriptor)
 
-    monkeypatch.setattr(store_module.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(StoppedError) as stopped:
         finish()
     assert str(stopped.value) == (f"cannot write: [Errno 28] No space left on device; 7 of {CELLS} cells are finished and kept in "
@@ -245,7 +246,7 @@ def test_a_store_of_other_code_or_libraries_is_not_used(finish, undisturbed, mon
     for changed in ({"code": "0" * 64}, {"versions": {"numpy": "0.1"}}):
         there = store_module.environment() | changed
         monkeypatch.setattr(store_module, "environment", lambda there=there: there)
-        for module in ("runner", "dispatch"):
+        for module in ("runner", "dispatch", "table"):
             monkeypatch.setattr(f"provable_ptq.experiments.{module}.environment", lambda there=there: there)
         _, done = finish()
         assert (done.found, done.computed) == (0, CELLS)

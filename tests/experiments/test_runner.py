@@ -6,9 +6,10 @@ import pytest
 from provable_ptq.algorithms import Grid, InvalidArgumentError, optq
 from provable_ptq.bounds import Outcome
 from provable_ptq.experiments.calibration import load_layer
-from provable_ptq.experiments.runner import StoppedError, run_study, tidy
-from provable_ptq.experiments.store import read_table
+from provable_ptq.experiments.progress import StoppedError
+from provable_ptq.experiments.runner import run_study
 from provable_ptq.experiments.study import read_study
+from provable_ptq.experiments.table import read_table, tidy
 
 CLAIMS = ["optq-identity", "optq-l2", "order-floor", "sto-optq-l2", "sto-optq-linf", "sto-optq-linf-rowwise"]
 NEAREST = {"optq-identity", "optq-l2", "order-floor"}

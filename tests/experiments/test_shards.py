@@ -3,7 +3,7 @@
 import pytest
 from provable_ptq.algorithms import InvalidArgumentError
 from provable_ptq.experiments.runner import merge, run_shard, run_study
-from provable_ptq.experiments.store import read_table
+from provable_ptq.experiments.table import read_table
 
 PARTS = 3
 

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pytest
 from provable_ptq.algorithms import InvalidArgumentError
 from provable_ptq.bounds import Kind, Origin, load_claims
-from provable_ptq.experiments import store
+from provable_ptq.experiments import environment, store, table
 from provable_ptq.experiments.own_claims import claims_of
+from provable_ptq.experiments.places import write_whole
 from provable_ptq.experiments.study import read_study
 
 ROWS = pd.DataFrame({"claim": ["optq-l2", ""], "ratio": [0.1 + 0.2, float("nan")], "seed": [0, 1]})
@@ -23,8 +24,8 @@ MADE = {"study": "x", "seed": 1, "inputs": {}}
 
 
 def test_a_table_comes_back_as_it_was_written(tmp_path):
-    path = store.write_table(ROWS, MADE, tmp_path / "new" / "folder" / "table.parquet")
-    rows, made = store.read_table(path)
+    path = table.write_table(ROWS, MADE, tmp_path / "new" / "folder" / "table.parquet")
+    rows, made = table.read_table(path)
     pd.testing.assert_frame_equal(rows, ROWS, check_dtype=False)
     assert rows["ratio"][0] == 0.1 + 0.2
     assert made == MADE
@@ -32,10 +33,10 @@ def test_a_table_comes_back_as_it_was_written(tmp_path):
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path):
-    one, other = (store.write_table(ROWS, made, tmp_path / name).read_bytes()
+    one, other = (table.write_table(ROWS, made, tmp_path / name).read_bytes()
                   for name, made in (("a", MADE), ("b", dict(reversed(MADE.items())))))
     assert one == other
-    assert one != store.write_table(ROWS, MADE | {"seed": 2}, tmp_path / "c").read_bytes()
+    assert one != table.write_table(ROWS, MADE | {"seed": 2}, tmp_path / "c").read_bytes()
 
 
 def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -48,7 +49,7 @@ def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        store.write_whole(path, fail)
+        write_whole(path, fail)
     assert {file.name: file.read_text(encoding="utf-8") for file in tmp_path.iterdir()} == {"table.parquet": "old"}
 
 
@@ -60,7 +61,7 @@ def test_readers_see_the_old_file_until_the_new_one_is_whole(tmp_path):
         temporary.write_text("new", encoding="utf-8")
         assert path.read_text(encoding="utf-8") == "old"
 
-    assert store.write_whole(path, write) == path
+    assert write_whole(path, write) == path
     assert path.read_text(encoding="utf-8") == "new"
 
 
@@ -71,16 +72,20 @@ def test_files_that_no_study_wrote_are_refused(tmp_path):
     text.write_text("no Parquet at all", encoding="utf-8")
     for path in (tmp_path / "missing.parquet", tmp_path, foreign, text, pipe):
         with pytest.raises(InvalidArgumentError) as refused:
-            store.read_table(path)
+            table.read_table(path)
         assert str(refused.value) == f"table = {str(path)!r} is not accepted: a Parquet table written by `provable-ptq run`"
 
 
 @pytest.fixture
 def copied_rooms(root, tmp_path, monkeypatch):
     """The sources that the code version reads, copied to a folder that a test may change."""
-    for room in store.ROOMS:
+    for room in environment.ROOMS:
         shutil.copytree(root / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(store, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / name.rpartition(".")[2] / "__init__.py")))
+
+    def found(name):
+        return SimpleNamespace(origin=str(tmp_path / name.rpartition(".")[2] / "__init__.py"))
+
+    monkeypatch.setattr(environment, "find_spec", found)
     return tmp_path
 
 
@@ -100,7 +105,7 @@ def test_a_shard_keeps_every_value_as_it_is():
     for row, given in zip(rows, ROWS_OF_A_CELL, strict=True):
         assert [repr(row[name]) for name in columns] == [repr(given.get(name)) for name in columns]
         assert [type(row[name]) for name in columns] == [type(given.get(name)) for name in columns]
-    assert (inputs, spec, kernel, own) == (INPUTS, {"damping": 0.1}, store.kernel(), {})
+    assert (inputs, spec, kernel, own) == (INPUTS, {"damping": 0.1}, environment.kernel(), {})
 
 
 def test_not_a_number_is_not_the_same_as_missing():
@@ -167,7 +172,7 @@ def test_a_shard_of_another_cell_counts_as_absent(tmp_path):
 
 def test_a_shard_of_other_code_counts_as_absent_under_the_new_name(tmp_path, monkeypatch):
     _, _, old = kept_cell(tmp_path)
-    there = store.environment() | {"code": "0" * 64}
+    there = environment.environment() | {"code": "0" * 64}
     monkeypatch.setattr(store, "environment", lambda: there)
     kept = store.Store(tmp_path)
     shutil.copy(old, tmp_path / f"{kept.key(SPEC)}.parquet")
@@ -204,9 +209,9 @@ def test_a_shard_describes_the_users_own_claims_and_no_others(write_claims, own_
 
 def test_the_kernel_is_that_of_the_linear_algebra(tmp_path):
     """Where OpenBLAS can be told which kernel to take, it is the one that is named."""
-    if not store.kernel().startswith("openblas "):
-        pytest.skip(f"numpy runs on {store.kernel()} here")
-    program = "from provable_ptq.experiments.store import kernel; print(kernel())"
+    if not environment.kernel().startswith("openblas "):
+        pytest.skip(f"numpy runs on {environment.kernel()} here")
+    program = "from provable_ptq.experiments.environment import kernel; print(kernel())"
     told = os.environ | {"OPENBLAS_CORETYPE": "Nehalem"}
     done = subprocess.run([sys.executable, "-c", program], env=told, capture_output=True, text=True)
     assert done.stdout == "openblas Nehalem\n", done.stderr
@@ -223,7 +228,7 @@ def test_a_key_depends_on_code_libraries_and_the_users_claims(tmp_path, monkeypa
     mine = tmp_path / "mine.py"
     mine.write_text("x = 1\n", encoding="utf-8")
     keys = [store.Store(tmp_path).key({}), store.Store(tmp_path, [str(mine)]).key({})]
-    there = store.environment()
+    there = environment.environment()
     for changed in ({"code": "0" * 64}, {"versions": there["versions"] | {"numpy": "0.1"}}):
         monkeypatch.setattr(store, "environment", lambda changed=changed: there | changed)
         keys.append(store.Store(tmp_path).key({}))
@@ -257,64 +262,64 @@ def test_parts_are_remembered_by_study(tmp_path):
 
 
 def test_code_version_is_of_the_sources_and_not_of_their_place(root, monkeypatch, copied_rooms):
-    of_the_copy = store.code_version()
+    of_the_copy = environment.code_version()
     monkeypatch.undo()
-    assert of_the_copy == store.code_version()
+    assert of_the_copy == environment.code_version()
     assert len(of_the_copy) == 64
     assert of_the_copy != sha256(b"").hexdigest()
 
 
 @pytest.mark.parametrize("file", [
-    "algorithms/optq.py", "bounds/deterministic/optq_l2.py", "experiments/calibration/digits.py",
-    "experiments/calibration/digits_weights.npz", "experiments/studies/attacks/full/optq-l2.npz",
+    "algorithms/optq.py", "bounds/deterministic/optq_l2.py", "experiments/networks/digits.py",
+    "experiments/networks/digits_weights.npz", "experiments/studies/attacks/full/optq-l2.npz",
 ])
 def test_code_version_changes_with_a_byte_of_any_source_or_shipped_data(copied_rooms, file):
-    before = store.code_version()
+    before = environment.code_version()
     source = copied_rooms / file
     content = source.read_bytes()
     source.write_bytes(content + b"\n")
-    assert store.code_version() != before
+    assert environment.code_version() != before
     source.write_bytes(content)
-    assert store.code_version() == before
+    assert environment.code_version() == before
 
 
 def test_code_version_changes_when_a_source_comes_goes_or_moves(copied_rooms):
-    versions = [store.code_version()]
+    versions = [environment.code_version()]
     new = copied_rooms / "bounds" / "new.py"
     new.write_text("x = 1\n", encoding="utf-8")
-    versions.append(store.code_version())
+    versions.append(environment.code_version())
     for name in ("new_name.py", "stochastic/new.py"):  # the first keeps its place between the other files
         new = new.rename(copied_rooms / "bounds" / name)
-        versions.append(store.code_version())
+        versions.append(environment.code_version())
     assert len(set(versions)) == 4
     new.unlink()
-    assert store.code_version() == versions[0]
+    assert environment.code_version() == versions[0]
 
 
 def test_code_version_leaves_out_what_is_no_source(copied_rooms):
-    before = store.code_version()
+    before = environment.code_version()
     (copied_rooms / "bounds" / "__pycache__").mkdir()
     for name in ("bounds/__pycache__/optq.pyc", "bounds/notes.txt"):
         (copied_rooms / name).write_bytes(b"x")
-    assert store.code_version() == before
+    assert environment.code_version() == before
 
 
 def test_provenance_names_study_code_versions_and_inputs(write_study):
     path = write_study()
     shards = [store.Shard([], {name: digest * 64}, {}, kernel, {}) for name, digest, kernel in (
         ("z", "2", "openblas Zen"), ("a", "1", "openblas Haswell"), ("z", "2", "openblas Zen"))]
-    made = store.provenance(read_study(path), shards)
+    made = table.provenance(read_study(path), shards)
     libraries = made["versions"]
-    assert made == {"study": "tiny", "title": "A small study", "seed": 7, "cells": 4, **store.environment(),
+    assert made == {"study": "tiny", "title": "A small study", "seed": 7, "cells": 4, **environment.environment(),
                     "study_sha256": sha256(path.read_bytes()).hexdigest(), "claims_files": {}, "inputs": {"a": "1" * 64, "z": "2" * 64},
                     "kernels": ["openblas Haswell", "openblas Zen"], "own_claims": {}}
     assert list(made["inputs"]) == ["a", "z"]
     assert libraries == {name: version(name) for name in libraries}
-    assert {"numpy", "scipy", "pandas", "pyarrow", "python-flint"} <= set(libraries) <= set(store.LIBRARIES)
+    assert {"numpy", "scipy", "pandas", "pyarrow", "python-flint"} <= set(libraries) <= set(environment.LIBRARIES)
 
 
 def test_provenance_names_no_place_and_no_time(write_study):
-    made = store.provenance(read_study(write_study()), [])
-    assert made == store.provenance(read_study(write_study()), [])
+    made = table.provenance(read_study(write_study()), [])
+    assert made == table.provenance(read_study(write_study()), [])
     assert str(Path.cwd()) not in str(made)
     assert str(Path.home()) not in str(made)

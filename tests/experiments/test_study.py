@@ -7,11 +7,10 @@ from dataclasses import asdict
 
 import pytest
 from provable_ptq.algorithms import InvalidArgumentError
-from provable_ptq.experiments import study as study_room
 from provable_ptq.experiments.calibration.load import KINDS
 from provable_ptq.experiments.cells.permutations import PermutationsCell
 from provable_ptq.experiments.cells.sweep import SweepCell
-from provable_ptq.experiments.study import SHIPPED, read_study
+from provable_ptq.experiments.study import SHIPPED, read_study, sweeps
 
 
 def refusal(path):
@@ -270,7 +269,7 @@ def test_a_claim_that_no_file_of_the_study_registers_is_refused_when_they_are_ru
 
 
 def test_as_many_cells_as_are_allowed_are_allowed(write_study, monkeypatch):
-    monkeypatch.setattr(study_room, "MOST_CELLS", 8)
+    monkeypatch.setattr(sweeps, "MOST_CELLS", 8)
     again = '[[sweep]]\nname = "again"\ncalibration = "a"\n'
     assert len(read_study(write_study({"sweep.seeds": "2"})).cells) == 8
     assert "sweep again: cells = 1 is not accepted: at most 8 cells in a study" in refusal(write_study({"sweep.seeds": "2"}, again))

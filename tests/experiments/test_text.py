@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from provable_ptq.experiments.calibration.text import documentation_text, evenly_spaced, pack, split_paragraphs
+from provable_ptq.experiments.networks.text import documentation_text, evenly_spaced, pack, split_paragraphs
 
 PARAGRAPHS = st.lists(st.text("ab \n", max_size=4), max_size=40)
 

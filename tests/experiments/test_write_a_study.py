@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 from provable_ptq.experiments.runner import run_study
-from provable_ptq.experiments.store import read_table
 from provable_ptq.experiments.study import SWEEP_KEYS, read_study
+from provable_ptq.experiments.table import read_table
 from provable_ptq.figures.render import render
 
 

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from provable_ptq.experiments.runner import StoppedError, run_study
+from provable_ptq.experiments.progress import StoppedError
+from provable_ptq.experiments.runner import run_study
 
 
 def _note(folder: Path, name: str) -> None:

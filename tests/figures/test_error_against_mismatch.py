@@ -8,7 +8,7 @@ import pytest
 from provable_ptq import experiments
 from provable_ptq.algorithms import Grid
 from provable_ptq.bounds import Problem, check
-from provable_ptq.experiments.store import read_table
+from provable_ptq.experiments.table import read_table
 from provable_ptq.figures import error_against_mismatch
 from provable_ptq.figures.runs import NothingToDrawError
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from provable_ptq.experiments.runner import run_study
 from provable_ptq.experiments.settings import in_words
-from provable_ptq.experiments.store import read_table
 from provable_ptq.experiments.study import read_study
+from provable_ptq.experiments.table import read_table
 from provable_ptq.figures import exact_optimum, panels
 from provable_ptq.figures.render import FIGURES
 from provable_ptq.figures.runs import NothingToDrawError

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from provable_ptq import figures
 from provable_ptq.algorithms import InvalidArgumentError
-from provable_ptq.experiments.store import write_table
+from provable_ptq.experiments.table import write_table
 from provable_ptq.figures import error_against_damping, ordering_effect, stochastic_tail
 from provable_ptq.figures.panels import by_panel
 from provable_ptq.figures.render import FIGURES, render
@@ -17,7 +17,7 @@ from provable_ptq.figures.runs import NothingToDrawError, guaranteed_runs
 
 FOLDER = Path(figures.__file__).parent
 NAMES = sorted(FIGURES)
-MACHINERY = {"__init__", "panels", "render", "runs", "style"}
+MACHINERY = {"__init__", "looks", "marks", "panels", "render", "runs", "style"}
 COMMON = {
     "layer": "", "mismatch": "none", "algorithm": "optq", "form": "alternating", "rounding": "nearest", "bits": 4, "steps": "uniform",
     "alphabet": "infinite", "seed": 0, "draws": 0, "samples": 8, "features": 4, "neurons": 2, "record": "run", "claim": "",

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from provable_ptq import experiments
 from provable_ptq.experiments.cells.facts import FACTS
-from provable_ptq.experiments.runner import KEY, VERDICT
-from provable_ptq.experiments.store import read_table
+from provable_ptq.experiments.table import KEY, VERDICT, read_table
 from provable_ptq.figures.render import FIGURES
 from provable_ptq.figures.runs import NothingToDrawError
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..algorithms import RankDeficientError
-from ..algorithms.arguments import reject
+from ...algorithms import RankDeficientError
+from ...algorithms.arguments import reject
+from .options import OwnClaims
 
 if TYPE_CHECKING:
-    from ..bounds import Claim, Problem, Verdict
+    from ...bounds import Claim, Problem, Verdict
 
 DRAWS = 8192  # of stochastic claims above 12 features
 SUFFIXES = ("-found", "-exact")  # that files of attacks and of exact witnesses bear after the claim's id
@@ -21,7 +22,7 @@ SUFFIXES = ("-found", "-exact")  # that files of attacks and of exact witnesses 
 def replay_file(
     file: Annotated[Path, typer.Argument(help="A certificate (.json), or a problem that `check` or `attack` saved (.npz).")],
     claim: Annotated[str | None, typer.Option(help="Claim to decide on a saved problem. Default: the one the file is named after.")] = None,
-    claims: Annotated[Path | None, typer.Option(help="A Python file of your own claims.")] = None,
+    claims: OwnClaims = None,
     certificate: Annotated[Path | None, typer.Option(help="Write the exact verdict on a saved problem as a certificate (.json).")] = None,
 ) -> None:
     """Decide a certificate again in exact fractions, or a saved problem in float64 and, where it is small, exactly.
@@ -36,17 +37,17 @@ def replay_file(
 
 
 def _replay_certificate(file: Path) -> int:
-    from ..bounds import Outcome
-    from ..bounds.verify import main
+    from ...bounds import Outcome
+    from ...bounds.verify import main
 
     status = main(str(file))
     return status or int(json.loads(file.read_text("utf-8"))["outcome"] == Outcome.VIOLATED)
 
 
 def _replay_problem(file: Path, claim_id: str | None, claims: Path | None, certificate: Path | None) -> int:
-    from ..bounds import Outcome, Problem, load_claims
-    from ..bounds.checking.registry import select
-    from ..bounds.exact.certificates import write_certificate
+    from ...bounds import Outcome, Problem, load_claims
+    from ...bounds.checking.registry import select
+    from ...bounds.exact.certificates import write_certificate
 
     own = [] if claims is None else load_claims(claims)
     (claim,) = select(claim_id or _named(file))
@@ -67,7 +68,7 @@ def _named(file: Path) -> str:
 
 
 def _in_float64(problem: Problem, claim: Claim) -> Verdict | None:
-    from ..bounds import check
+    from ...bounds import check
 
     try:
         verdict = check(problem, [claim.id], draws=DRAWS)[claim.id]
@@ -79,9 +80,9 @@ def _in_float64(problem: Problem, claim: Claim) -> Verdict | None:
 
 
 def _exactly(problem: Problem, claim: Claim, own: bool) -> Verdict | None:
-    from ..bounds import Kind
-    from ..bounds.exact import check_exact
-    from ..bounds.exact.certificates import LARGEST
+    from ...bounds import Kind
+    from ...bounds.exact import check_exact
+    from ...bounds.exact.certificates import LARGEST
 
     if claim.kind is Kind.PREDICTION or problem.N > LARGEST:
         return None

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import typer
 from tqdm import tqdm
 
-from ..algorithms.arguments import reject
+from ...algorithms.arguments import reject
 
 EXAMPLES = 5000
 
 
 def check_extreme(ids: Sequence[str] | None, examples: int | None, seed: int, workers: int, as_json: bool, beside: dict) -> int:
     """Compare both arithmetics on `examples` problems, print one line per claim; 1 where a verdict is wrong, else 0."""
-    from ..bounds.exact.disagreement import compare
+    from ...bounds.exact.disagreement import compare
 
     for name, value in beside.items():
         if value:

@@ -8,7 +8,8 @@ from dataclasses import fields, is_dataclass
 
 import numpy as np
 
-from .compare import AGREED, NOISE, STATED, Comparison, Difference, Pair, is_ratio
+from ..compare import AGREED, NOISE, STATED, Comparison, Difference, Pair, is_ratio
+from .values import finite
 
 SHOWN = 12  # lines of a list; how many more there are is said
 
@@ -94,4 +95,4 @@ def plain(value: object) -> object:
         return [plain(part) for part in value]
     if isinstance(value, np.generic):
         return plain(value.item())
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+    return finite(value) if isinstance(value, float) else value

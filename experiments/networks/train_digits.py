@@ -1,4 +1,4 @@
-"""Train the digits network and write its weights: `python -m provable_ptq.experiments.calibration.train_digits --output FILE`.
+"""Train the digits network and write its weights: `python -m provable_ptq.experiments.networks.train_digits --output FILE`.
 
 One machine and environment gives the same weights every time; another may not, so the trained weights are shipped
 beside this script as `digits_weights.npz`, and it never replaces them unless told to.

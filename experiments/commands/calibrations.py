@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
 
 import typer
 
+from .options import AsJson
 
-def list_calibrations(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+
+def list_calibrations(as_json: AsJson = False) -> None:
     """List the kinds of calibration matrices, synthetic and real: what they are, their tags, the keys of their tables."""
-    from .calibration.load import describe_kinds
+    from ..calibration.load import describe_kinds
 
     kinds = describe_kinds()
     if as_json:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated
 
 import typer
+
+from .options import AsJson, ClaimId, OwnClaims
 
 FIELDS = ("id", "statement", "origin", "source", "kind", "unit", "chapter", "algorithms", "rounding")
 NO_PROOF = "The file has no proof: bounds/ADD_A_CLAIM.md says how to write one into its docstring."
 
 
 def explain_claim(
-    claim: Annotated[str, typer.Argument(help="Claim id.")],
-    claims: Annotated[Path | None, typer.Option(help="A Python file of your own claims.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    claim: ClaimId,
+    claims: OwnClaims = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print a claim's statement, hypotheses, proof, lineage, where it is sharp, what it reduces to, and where it stands."""
-    from ..bounds.checking.loading import load_claims
-    from ..bounds.checking.registry import select
+    from ...bounds.checking.loading import load_claims
+    from ...bounds.checking.registry import select
 
     if claims is not None:
         load_claims(claims)
@@ -29,13 +29,13 @@ def explain_claim(
 
 def _where(made) -> dict[str, str | None]:
     """The claim's file, and its place in the book: None for a claim of one's own."""
-    from ..bounds.checking.claim import CHAPTERS
+    from ...bounds.checking.claim import CHAPTERS
 
     return {"file": made.file, "book": f"bounds/THEORY.md#{made.id}" if made.chapter in CHAPTERS else None}
 
 
 def _document(made) -> str:
-    from ..bounds.checking.page import LABELS
+    from ...bounds.checking.page import LABELS
 
     said = {name: getattr(made, name) for name in FIELDS}
     checked = [hypothesis.name for hypothesis in made.hypotheses]
@@ -44,7 +44,7 @@ def _document(made) -> str:
 
 
 def _text(made) -> str:
-    from ..bounds.book import applies
+    from ...bounds.book import applies
 
     title = f"{made.id}: {made.page.title}" if made.page.title else made.id
     about = f"{made.kind}, {made.origin} ({made.source}); unit: {made.unit}"

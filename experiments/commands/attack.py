@@ -10,30 +10,33 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from ..algorithms.arguments import InvalidArgumentError
-from ..bounds import Kind
-from .places import file_to_write
+from ...algorithms.arguments import InvalidArgumentError
+from ...bounds import Kind
+from ..places import file_to_write
+from .options import AsJson, ClaimId, OwnClaims
+from .values import finite
 
 RATIOS = {Kind.IDENTITY: "relative residual", Kind.LOWER: "bound/measured", Kind.EXPECTATION: "mean of measured/bound",
           Kind.PROBABILITY: "(1 - p)-quantile of measured/bound"}  # else measured/bound
 
+
 def attack_claim(
-    claim: Annotated[str, typer.Argument(help="Claim id.")],
+    claim: ClaimId,
     features: Annotated[int | None, typer.Option(min=1, help="Features N of what is searched. Default: several sizes.")] = None,
     samples: Annotated[int | None, typer.Option(min=1, help="Samples m. Default: fewer, as many and more than features.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed finds the same problem.")] = 0,
     budget: Annotated[int | None, typer.Option(min=1, help="Runs of the algorithm, each on a whole population of weights.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for what is found.")] = Path("out/attacks"),
-    claims: Annotated[Path | None, typer.Option(help="A Python file of your own claims.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    claims: OwnClaims = None,
+    as_json: AsJson = False,
 ) -> None:
     """Search for inputs that bring measured/bound of a claim as near to 1 as it gets; save the worst as a replayable file.
 
     Beside it goes a certificate that `bounds/verify.py` decides again, where the claim is decided exactly.
     """
-    from ..bounds.attack import BUDGET, attack
-    from ..bounds.checking.loading import load_claims, refuse_raising
-    from ..bounds.checking.registry import select
+    from ...bounds.attack import BUDGET, attack
+    from ...bounds.checking.loading import load_claims, refuse_raising
+    from ...bounds.checking.registry import select
 
     own = [] if claims is None else load_claims(claims)
     select(claim)
@@ -63,7 +66,8 @@ def attack_claim(
 
 def _certify(claim_id: str, problem, saved: Path) -> Path | None:
     """Write the certificate of a saved problem beside it; None, and no older one left there, where the verifier would not decide it."""
-    from ..bounds.exact.certificates import CLAIMS, LARGEST, write_certificate
+    from ...bounds.exact.certificates import LARGEST, write_certificate
+    from ...bounds.verify import CLAIMS
 
     path = saved.with_suffix(".json")
     path.unlink(missing_ok=True)
@@ -76,9 +80,6 @@ def _certify(claim_id: str, problem, saved: Path) -> Path | None:
 
 
 def _document(found, saved: Path, unshrunk: Path, certificates: list[Path | None]) -> str:
-    def finite(number: float) -> float | str:
-        return number if math.isfinite(number) else str(number)
-
     return json.dumps({
         "id": found.claim_id, "outcome": found.words, "advice": found.verdict.advice, "evaluations": found.evaluations,
         "ratio": finite(found.ratio), "features": found.problem.N, "samples": found.problem.m, "file": str(saved),

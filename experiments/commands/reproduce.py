@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..algorithms.arguments import reject
+from ...algorithms.arguments import reject
+from .options import Workers
+from .results import drawn, tell, tell_failures, tell_violations
 
 if TYPE_CHECKING:
-    from .compare import Comparison
+    from ..compare import Comparison
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,9 @@ class Places:
                    folder / "store" if quick else out / "store", None if quick else shipped)
 
 
-def _workers(given: int) -> int:
-    from .cli import _processes
-
-    return _processes(given)
-
-
 def reproduce_study(
     output: Annotated[Path, typer.Option(help="Checkout in whose `out` folder the results go.")] = Path(),
-    workers: Annotated[int, typer.Option(help="Processes; -1: one per core.", callback=_workers)] = -1,
+    workers: Workers = -1,
     quick: Annotated[bool, typer.Option("--quick", help="The small study `quick` instead, in out/quick.")] = False,
     update: Annotated[bool, typer.Option("--update", help="Replace the shipped table, figures and paper_results.md.")] = False,
 ) -> None:
@@ -55,26 +51,25 @@ def reproduce_study(
     Everything goes to out/paper, beside the shipped results. The same command resumes. Exit status 1: a claim is violated, a cell
     failed, or the table is not the shipped one within what is stated for another machine (see `provable-ptq compare`).
     """
-    from ..figures.render import FIGURES, render
-    from .cli import _drawn, _failures, _tell, _violations
-    from .compare import compare
-    from .report import write_report
-    from .runner import run_study
-    from .store import read_table
-    from .study import read_study
+    from ...figures.render import FIGURES, render
+    from ..compare import compare
+    from ..report import write_report
+    from ..runner import run_study
+    from ..study import read_study
+    from ..table import read_table
 
     if quick and update:
         raise reject("update", update, "--quick or --update, not both: no results of the quick study are shipped")
     to = Places.of(output, quick, update)
     shipped = read_table(to.shipped) if to.shipped and to.shipped.is_file() else None
     done = run_study(read_study("quick" if quick else "paper"), to.table, workers, store=to.store)
-    drawn = render(to.table, to.pictures, sys.stderr.isatty())
-    written = write_report(to.table, to.pictures, to.report, _drawn(to.table, to.pictures))
-    _tell(done, f"in {to.table}, {len(drawn.paths)} files in {to.pictures}, report in {written}")
-    status = _failures(done.failures) or _violations(to.table)
+    made = render(to.table, to.pictures, sys.stderr.isatty())
+    written = write_report(to.table, to.pictures, to.report, drawn(to.table, to.pictures))
+    tell(done, f"in {to.table}, {len(made.paths)} files in {to.pictures}, report in {written}")
+    status = tell_failures(done.failures) or tell_violations(to.table)
     if shipped:
         found = compare(shipped, read_table(to.table))
-        for line in _reproduced(found, {path.stem: FIGURES[path.stem].sweep for path in drawn.paths}):
+        for line in _reproduced(found, {path.stem: FIGURES[path.stem].sweep for path in made.paths}):
             typer.echo(line)
         status = status or int(not update and not found.same)
     elif to.shipped:
@@ -84,7 +79,7 @@ def reproduce_study(
 
 def _reproduced(found: Comparison, figures: dict[str, str]) -> Iterator[str]:
     """What came out again of the shipped results, line by line; of figures, by name, the section that each is drawn from."""
-    from .compare import AGREED
+    from ..compare import AGREED
     from .compare_words import told
 
     *lines, verdict = told(found, "the shipped table", "this one")
