@@ -46,15 +46,14 @@ def qronos(X: np.ndarray, X_quantized: np.ndarray | Factorization, W: np.ndarray
     f = factorization_of(X_quantized, damping, ordering, dtype, "X_quantized")
     X = as_matrix("X", X, f.L.dtype, rows=len(f.X), columns=f.features)
     W = as_matrix("W", W, f.L.dtype, rows=f.features, empty_columns=True)
-    alphabet = alphabet_of(grid, W.shape).reordered(f.order)
+    alphabet = alphabet_of(grid, W.shape)
     rule, seed = rounding_rule(rounding, seed, W.shape, f.order)
     mismatch = (X - f.X) @ W
-    target = W[f.order] + project(f, mismatch)
+    target = np.empty_like(W)
+    target[f.order] = W[f.order] + project(f, mismatch)
     first = _first_minimizer(f, W, mismatch) if form == "alternating" else None
-    rounded = round_with_feedback(f.L, target, alphabet, rule, first)
-    unordered = np.empty_like(target)
-    unordered[f.order] = target
-    return result_of(f"qronos-{form}", rounded, unordered, f.order, seed, f)
+    rounded = round_with_feedback(f.L, target, alphabet, rule, first, f.order)
+    return result_of(f"qronos-{form}", rounded, target, f.order, seed, f)
 
 
 def project(f: Factorization, outputs: np.ndarray) -> np.ndarray:

@@ -41,9 +41,6 @@ class Result:
 
 def result_of(algorithm: str, rounded: Rounded, target: np.ndarray, order: np.ndarray, seed: int | None,
               factorization: Factorization | None = None, damping: float = 0.0) -> Result:
-    """Undo the ordering: `rounded` is in processing order, `target` in the original one."""
-    codes = np.empty_like(rounded.codes)
-    weights = np.empty_like(rounded.weights)
-    codes[order], weights[order] = rounded.codes, rounded.weights
+    """What was rounded, with where it came from; `damping` where no factorization brings it."""
     damping = damping if factorization is None else factorization.damping
-    return Result(algorithm, weights, codes, rounded.errors, rounded.saturated, target, order, damping, seed, factorization)
+    return Result(algorithm, rounded.weights, rounded.codes, rounded.errors, rounded.saturated, target, order, damping, seed, factorization)
