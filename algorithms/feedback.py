@@ -80,17 +80,15 @@ def _round_block(L: np.ndarray, target: np.ndarray, alphabet: Alphabet, rule: Ro
                 if i:
                     row += L[i, :i] @ missed[:i]
                 np.divide(row, step, out=ratio[i])
-                codes[i] = rule.codes(start + i, ratio[i])
-                if ends:
-                    np.maximum(codes[i], alphabet.low[i], out=codes[i])
-                    np.minimum(codes[i], alphabet.high[i], out=codes[i])
+                code = rule.codes(start + i, ratio[i])
+                codes[i] = np.minimum(np.maximum(code, alphabet.low[i]), alphabet.high[i]) if ends else code
                 np.multiply(step, codes[i], out=weights[i], casting="same_kind")
                 np.subtract(target[i], weights[i], out=missed[i])
                 done = i + 1
         finally:  # also where a rule stumbles over what has become of a number that is refused
             refuse_large(codes[:done], ratio[:done])
     z -= weights
-    return codes, weights, ends and saturates(ratio, alphabet.low, alphabet.high, rule.slack)
+    return codes, weights, ends and saturates(ratio, *alphabet.ends, rule.slack)
 
 
 def _push(L: np.ndarray, missed: np.ndarray, z: np.ndarray) -> None:
