@@ -32,23 +32,22 @@ class Rounded(NamedTuple):
 
 
 def round_with_feedback(L: np.ndarray, target: np.ndarray, alphabet: Alphabet, rule: RoundingRule,
-                        first: np.ndarray | None = None, order: np.ndarray | None = None) -> Rounded:
-    r"""Round `target` (N, K) with the error feedback of the unit lower triangular `L` (N, N), all neurons at once.
+                        order: np.ndarray | None = None, start: np.ndarray | None = None) -> Rounded:
+    r"""Round with the error feedback of the unit lower triangular `L` (N, N), all neurons at once.
 
+    :math:`z_j = s_j + \sum_{i<j} L_{ji}(u_i - q_i)` with u the `target` (N, K) and s the `start`, which is u unless it is given.
     Rows are finished in blocks. After block number t, from one, what the last :math:`2^k` blocks missed goes into the next
     :math:`2^k`, the largest power of two that divides t: so it reaches every later row once, half of it in the largest product.
 
     Arguments:
         L, rule: in processing order.
         target, alphabet: by feature.
-        first: (K,) replaces the number that is rounded at the first step (Qronos).
         order: (N,) the feature of each step; None: the natural order.
+        start: (N, K), in processing order; it is used up.
     """
     N, K = target.shape
     natural = order is None or np.array_equal(order, np.arange(N))
-    z = target.copy() if natural else target[order]
-    if first is not None:
-        z[0] = first
+    z = start if start is not None else target.copy() if natural else target[order]
     rounded = Rounded(np.empty((N, K), dtype=np.int64), np.empty_like(z), z, np.zeros((N, K), dtype=bool))
     blocks = -(-N // BLOCK)
     missed = np.empty((BLOCK << max((blocks - 1).bit_length() - 1, 0), K), dtype=z.dtype)  # a ring: older rows are through
