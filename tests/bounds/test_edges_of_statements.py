@@ -69,6 +69,16 @@ def test_zero_weights_have_no_error_and_break_no_claim(algorithm):
         assert verdict.outcome in (Outcome.HOLDS, Outcome.NOT_APPLICABLE) or claims()[name].kind == "prediction", (name, str(verdict))
 
 
+@pytest.mark.parametrize("algorithm", ["optq", "qronos", "gpfq", "round-to-nearest"])
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+def test_ties_on_orthogonal_features_are_decided(algorithm, scale):
+    """Every error is half a step: identities and bounds of errors meet, and none of them is left open for it."""
+    problem = Problem(scale * np.eye(3), np.array([[2.5], [0.5], [-1.5]]), Grid(1.0), algorithm,
+                      X_quantized=scale * np.eye(3) if algorithm == "qronos" else None)
+    for name, verdict in check(problem, None).items():
+        assert verdict.outcome in (Outcome.HOLDS, Outcome.NOT_APPLICABLE) or claims()[name].kind == "prediction", (name, str(verdict))
+
+
 # --- alphabets that end ----------------------------------------------------------------------------------------------------
 
 
@@ -84,6 +94,15 @@ def test_tight_weights_have_codes_of_the_alphabet_and_not_all_the_same(low, high
     verdict = check(made, ["optq-l2"])["optq-l2"]
     assert verdict.outcome is Outcome.HOLDS
     assert verdict.ratio == pytest.approx(1, abs=1e-2), "tight"
+
+
+def test_no_multiple_of_eta_is_a_tie():
+    """eta is an odd multiple of 2^-20, below a half: t eta is half an integer at t = 2^19 first, far beyond what is built."""
+    for seed in range(20):
+        made = claims()["adversarial-growth"].construct(Problem(np.eye(2), np.zeros((2, 1)), Grid(1.0), seed=seed))
+        eta = made.W[0, 0]
+        assert 0 < eta < 0.5
+        assert (eta * 2**20) % 2 == 1
 
 
 # --- what a residual is relative to ----------------------------------------------------------------------------------------
@@ -117,3 +136,29 @@ def test_feedback_is_compared_relative_to_the_terms_of_its_sums():
     L = R / np.diag(R)[:, None]
     expected = np.abs(L) @ (np.abs(W[ORDER]) + np.abs(RESULT.weights[ORDER])) + STEPS
     assert np.asarray(claims()["feedback-form"](given, RESULT).scale) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("wrong", [1, 3])
+def test_every_code_that_is_not_the_tight_one_counts_as_one(wrong):
+    made = tight_problem(Problem(X, np.zeros((5, 2)), Grid(0.4), damping=0.2))
+    codes = made.result.codes.copy()
+    codes[:wrong, 1] += 7
+    other = Arbitrary(0.4 * codes, codes, made.result.rounding_errors, made.result.saturated)
+    evaluation = claims()["optq-l2-tight"](made, other)
+    residual = np.abs(np.asarray(evaluation.measured) - np.asarray(evaluation.bound)) / np.asarray(evaluation.scale)
+    assert list(residual[1]) == [0, wrong]
+
+
+def test_what_float64_loses_beside_the_optimum_covers_both_sides():
+    """Both errors may move by a few eps of what their norms are sums of: squares move by 2 r l + l^2, the optimum's times the factor."""
+    given = Problem(X, W, Grid(STEPS), damping=0.37, ordering=ORDER)
+    evaluation = claims()["optq-near-optimal"](given, RESULT)
+    sizes = np.sqrt((X**2).sum(axis=0) + 0.37)
+    loss = np.finfo(float).eps * (sizes @ (2 * np.abs(W) + np.abs(RESULT.weights)))
+    H = (np.vstack([X, np.sqrt(0.37) * np.eye(5)]).T @ np.vstack([X, np.sqrt(0.37) * np.eye(5)]))[np.ix_(ORDER, ORDER)]
+    pivots = np.array([1 / np.linalg.inv(H[t:, t:])[0, 0] for t in range(5)])
+    factor = 1 + max(pivots[t + 1 :].sum() / pivots[t] for t in range(5))
+    measured, bound = np.asarray(evaluation.measured), np.asarray(evaluation.bound)
+    moved = 2 * np.sqrt(measured) * loss + factor * 2 * np.sqrt(bound / factor) * loss
+    assert (np.asarray(evaluation.noise) >= moved).all()
+    assert (np.asarray(evaluation.noise) <= 200 * moved).all(), "and not so much that nothing is decided"
