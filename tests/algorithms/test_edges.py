@@ -19,3 +19,13 @@ def test_literal_definitions_replay_a_layer_without_neurons():
     for result in (definitions.optq(X, none, Grid(1.0), codes=codes), definitions.qronos(X, X, none, Grid(1.0), codes=codes),
                    optq(X, none, Grid(1.0)), qronos(X, X, none, Grid(1.0))):
         assert result.weights.shape == result.codes.shape == (3, 0)
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_a_layer_without_neurons_has_a_grid_without_steps(symmetric):
+    grid = Grid.for_weights(np.zeros((3, 0)), symmetric=symmetric, group_size=2)
+    assert grid.step.shape == (3, 0)
+    assert optq(X, np.zeros((3, 0)), grid).codes.shape == (3, 0)
+    for shape in ((0,), (3, 0, 1)):
+        with pytest.raises(InvalidArgumentError, match="a shape that broadcasts to"):
+            Grid(np.zeros(shape))
