@@ -5,7 +5,7 @@ import pytest
 from provable_ptq.algorithms import Grid
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, Verdict, check, claims
 from provable_ptq.bounds.law import law_verdict
-from provable_ptq.bounds.verdict import binomial_interval, decide
+from provable_ptq.bounds.verdict import binomial_interval, decide, ratios
 
 DRAWS = 4000
 
@@ -85,3 +85,14 @@ def test_part_of_the_neurons_is_more_than_none_and_fewer_than_all():
     verdict = check(halves, ["optq-l2"])["optq-l2"]
     assert (verdict.covered, verdict.neurons, verdict.words) == (2, 3, "holds for 2 of 3 neurons")
     assert verdict.measured.shape[-1] == 2
+
+
+@pytest.mark.parametrize("company", [(), (1.0, 2.0), (0.0, 0.0), (-1.0, -2.0), (0.0, 3.0), (2.0, -1.0)])
+@pytest.mark.parametrize(("measured", "bound", "ratio"), [
+    (0.25, 0.5, 0.5), (3.0, 0.5, 6.0), (0.25, 2.0, 0.125), (0.0, 0.5, 0.0), (0.0, 0.0, 0.0), (0.25, 0.0, np.inf),
+    (-0.5, -0.25, 0.5), (-0.25, -0.5, 2.0), (0.5, -0.25, np.inf), (0.0, -0.25, np.inf), (-0.5, 0.25, -2.0),
+])  # fmt: skip
+def test_a_ratio_does_not_depend_on_the_entries_beside_it(measured, bound, ratio, company):
+    sides = np.array([[measured, bound], company]) if company else np.array([[measured, bound]])
+    assert ratios(Kind.UPPER, Evaluation(sides[:, 0], sides[:, 1]))[0] == ratio
+    assert ratios(Kind.LOWER, Evaluation(sides[:, 1], sides[:, 0]))[0] == ratio

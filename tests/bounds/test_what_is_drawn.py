@@ -1,6 +1,7 @@
 """Which problems a campaign tries a claim on, and what it keeps of exact replays."""
 
 from collections import Counter
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -87,3 +88,34 @@ def test_the_closest_tie_of_a_campaign_is_that_of_its_problems():
     assert summary.closest_tie < 0.5
     assert summary.closest.N <= 6, "exact replays are of small problems"
     assert 0 < summary.same_codes <= summary.neurons
+
+
+@pytest.mark.parametrize(("claim_id", "outcomes", "words"), [
+    ("optq-l2", {Outcome.HOLDS: 1}, "not refuted on 1 drawn problem"),
+    ("optq-l2", {Outcome.HOLDS: 1, Outcome.NOT_APPLICABLE: 1}, "not refuted on 1 drawn problem, not applicable to 1"),
+    ("optq-l2", {Outcome.VIOLATED: 1}, "violated on 1 of 1 drawn problem"),
+    ("optq-l2", {Outcome.NOT_APPLICABLE: 1}, "not applicable to 1 drawn problem"),
+    ("optq-l2", {Outcome.NOT_APPLICABLE: 3}, "not applicable to 3 drawn problems"),
+    ("adversarial-growth", {Outcome.HOLDS: 1}, "not refuted on 1 construction of its own"),
+])
+def test_one_problem_is_one_problem(claim_id, outcomes, words):
+    summary = Summary(claims()[claim_id])
+    for outcome, count in outcomes.items():
+        for _ in range(count):
+            summary.add(Verdict(outcome, ratio=0.5))
+    assert summary.words == words
+
+
+@pytest.mark.parametrize(("ids", "laws"), [(["sto-optq-linf"], 1), (["sto-optq-linf", "sto-optq-l2", "optq-l2"], 2), (["optq-l2"], 1)])
+def test_all_tests_of_a_run_share_one_percent(ids, laws, monkeypatch):
+    """Every law claim is tested once on each problem that may be drawn, in all rounds: their levels add up to 1%."""
+    module, levels = import_module("provable_ptq.bounds.campaign"), []
+
+    def recording(problem, ids, confidence, draws):
+        levels.append(1 - confidence)
+        return {name: Verdict(Outcome.HOLDS, ratio=0.5) for name in ids}
+
+    monkeypatch.setattr(module, "check", recording)
+    list(campaign(ids, examples=5, workers=1))
+    assert len(levels) == 5 * len(ids)
+    assert np.array(levels) * module.MOST_ROUNDS * 5 * laws == pytest.approx(0.01)
