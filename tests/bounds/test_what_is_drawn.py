@@ -1,6 +1,7 @@
 """Which problems a campaign tries a claim on, and what it keeps of exact replays."""
 
 from collections import Counter
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -119,3 +120,13 @@ def test_all_tests_of_a_run_share_one_percent(ids, laws, monkeypatch):
     list(campaign(ids, examples=5, workers=1))
     assert len(levels) == 5 * len(ids)
     assert np.array(levels) * module.MOST_ROUNDS * 5 * laws == pytest.approx(0.01)
+
+
+def test_a_claim_that_came_short_gets_as_many_problems_as_it_lacks(plant):
+    """It applies to layers of an even number of features only: more are drawn, and no more are counted than were asked for."""
+    even = replace(claims()["predicted-error"].hypotheses[1], name="N is even", test=lambda problem, result: problem.N % 2 == 0, mend=None)
+    name = plant("optq-l2", lambda problem, result: Evaluation(np.zeros(problem.K), np.ones(problem.K)), hypotheses=(even,))
+    *_, (share, (summary,)) = campaign([name], examples=EXAMPLES, workers=1)
+    assert share == 1
+    assert summary.tried == EXAMPLES
+    assert summary.outcomes[Outcome.NOT_APPLICABLE] > 0
