@@ -165,3 +165,20 @@ def test_what_float64_loses_beside_the_optimum_covers_both_sides():
         shares.append(np.asarray(evaluation.noise) / (2 * loss * (reached + factor * best)))
     assert np.array(shares) == pytest.approx(np.full((2, 3), shares[0][0]), rel=1e-6), "one number of eps for all"
     assert 1 < shares[0][0] < 200
+
+
+@pytest.mark.parametrize("claim_id", ["sto-optq-linf-rowwise", "sto-optq-l2"])
+@pytest.mark.parametrize(("inputs", "weights"), [(400, 0), (0, -600), (-300, 500)])
+def test_draws_of_ones_own_program_are_judged_alike_in_all_units(claim_id, inputs, weights):
+    """Powers of two change no digit: the program makes the same codes, and both sides the same ratio."""
+    def layer(inputs, weights):
+        return Problem(np.ldexp(X, inputs), np.ldexp(W[:, :1], weights), Grid(float(np.ldexp(0.5, weights))), rounding="stochastic", seed=3,
+                       damping=float(np.ldexp(0.37, 2 * inputs)), failure_probability=0.3)
+
+    moderate, extreme = (check(given, [claim_id], algorithm=lambda problem: problem.result, draws=300)[claim_id]
+                         for given in (layer(0, 0), layer(inputs, weights)))
+    assert extreme.outcome is moderate.outcome
+    assert extreme.ratio == pytest.approx(moderate.ratio, rel=1e-12)
+    assert (extreme.failures, extreme.draws) == (moderate.failures, 300)
+    degree = {"sto-optq-linf-rowwise": 1, "sto-optq-l2": 2}[claim_id]
+    np.testing.assert_allclose(extreme.bound, np.ldexp(moderate.bound, degree * (inputs + weights)), rtol=1e-12)
