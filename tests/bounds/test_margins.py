@@ -1,0 +1,98 @@
+"""The margin of a verdict: how far its worst entry is from a violation, negative beyond it, whatever the kind of claim."""
+
+import numpy as np
+import pytest
+from provable_ptq.algorithms import Grid
+from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, Verdict, check, claims
+from provable_ptq.bounds.law import law_verdict
+from provable_ptq.bounds.verdict import binomial_interval, decide, ratios
+
+DRAWS = 4000
+
+
+def problem(K, p=0.5):
+    return Problem(np.eye(2), np.full((2, K), 0.3), Grid(step=1.0), failure_probability=p)
+
+
+def decided(kind, measured, bound=1.0, p=0.5, **more):
+    measured = np.asarray(measured, dtype=float)
+    made = next(each for each in claims().values() if each.kind is kind and each.about_neurons)
+    K = measured.shape[-1]
+    evaluation = Evaluation(measured, np.broadcast_to(float(bound), measured.shape), **more)
+    return decide(made, problem(K, p), evaluation, np.zeros(K, dtype=bool), np.ones(K, dtype=bool))
+
+
+@pytest.mark.parametrize(("kind", "measured", "margin"), [
+    (Kind.UPPER, [0.25, 0.5], 0.5), (Kind.UPPER, [0.5, 3.0], -2.0), (Kind.LOWER, [4.0, 2.0], 0.5), (Kind.LOWER, [4.0, 0.25], -3.0),
+    (Kind.PREDICTION, [0.5, 1.1], 0.2), (Kind.PREDICTION, [3.0, 5.0], -3.0),
+])
+def test_of_bounds_and_predictions_it_is_what_the_ratio_leaves_to_one(kind, measured, margin):
+    verdict = decided(kind, measured)
+    assert verdict.margin == pytest.approx(margin)
+    assert verdict.ratio == pytest.approx(1 - margin)
+
+
+def test_of_an_identity_it_is_what_the_residual_leaves_to_the_tolerance():
+    assert decided(Kind.IDENTITY, [1.0, 1.0]).margin == pytest.approx(1e-10)
+    assert decided(Kind.IDENTITY, [1.0, 1.0 + 4e-11]).margin == pytest.approx(6e-11, rel=1e-4)
+    assert decided(Kind.IDENTITY, [1.0, 1.25]).margin == pytest.approx(-0.2)
+
+
+@pytest.mark.parametrize(("failures", "p"), [(0, 0.1), (300, 0.1), (600, 0.1), (3000, 0.5)])
+def test_of_a_probability_it_is_what_the_lower_end_leaves_to_p(failures, p):
+    verdict = decided(Kind.PROBABILITY, np.where(np.arange(DRAWS) < failures, 2.0, 0.5), p=p)
+    assert verdict.margin == pytest.approx(p - binomial_interval(failures, DRAWS)[0])
+    assert (verdict.margin < 0) == (verdict.outcome is Outcome.VIOLATED)
+
+
+@pytest.mark.parametrize("mean", [0.5, 0.9, 1.0, 1.1, 1.5])
+def test_of_an_expectation_it_is_what_the_lower_end_leaves_to_one(mean):
+    """Maurer and Pontil's interval, not cut off at 0: rows whose mean is further down do not count."""
+    noise = np.random.default_rng(5).uniform(-0.3, 0.3, DRAWS)
+    values = np.stack([mean + noise, np.full(DRAWS, 0.1)])
+    verdict = decided(Kind.EXPECTATION, values, ceiling=np.full_like(values, 2.0))
+    log_term = np.log(4 / 0.005)  # two rows share 1%, each has two sides
+    width = np.sqrt(2 * values[0].var(ddof=1) * log_term / DRAWS) + 7 * 2 * log_term / (3 * (DRAWS - 1))
+    assert verdict.margin == pytest.approx(1 - (values[0].mean() - width))
+    assert verdict.interval == pytest.approx((values[0].mean() - width, values[0].mean() + width))
+    assert (verdict.margin < 0) == (verdict.outcome is Outcome.VIOLATED) == (mean > 1.05)
+
+
+def test_of_an_expectation_over_few_draws_it_may_pass_one_though_the_interval_ends_at_zero():
+    verdict = decided(Kind.EXPECTATION, [0.0, 1.0, 2.0, 1.0], ceiling=np.full(4, 2.0))
+    assert verdict.interval[0] == 0
+    assert verdict.margin > 1
+
+
+@pytest.mark.parametrize(("factor", "outcome"), [(1.0, Outcome.HOLDS), (0.2, Outcome.VIOLATED)])
+def test_of_an_enumerated_expectation_it_is_what_the_mean_leaves_to_one(factor, outcome, plant):
+    """One weight of 0.3: the squared error is 0.09 with probability 0.7 and 0.49 with probability 0.3, mean 0.21."""
+    def evaluate(given, result):
+        return Evaluation((given.X[0] @ (given.W - result.weights)) ** 2, np.full(given.K, 0.25 * factor))
+
+    single = Problem(np.eye(1), np.array([[0.3]]), Grid(1.0), rounding="stochastic")
+    name = plant("sto-optq-l2", evaluate)
+    verdict = law_verdict(claims()[name], single, draws=0)
+    assert verdict.ratio == pytest.approx(0.21 / (0.25 * factor))
+    assert verdict.margin == pytest.approx(1 - 0.21 / (0.25 * factor))
+    assert verdict.outcome is outcome
+
+
+def test_part_of_the_neurons_is_more_than_none_and_fewer_than_all():
+    partial = [Verdict(Outcome.HOLDS, covered=covered, neurons=3).partial for covered in (0, 1, 2, 3, None)]
+    assert partial == [False, True, True, False, False]
+    halves = Problem(np.eye(2), np.array([[0.4, 9.0, 0.2], [0.3, 0.1, 0.4]]), Grid(1.0, low=-2, high=2))
+    verdict = check(halves, ["optq-l2"])["optq-l2"]
+    assert (verdict.covered, verdict.neurons, verdict.words) == (2, 3, "holds for 2 of 3 neurons")
+    assert verdict.measured.shape[-1] == 2
+
+
+@pytest.mark.parametrize("company", [(), (1.0, 2.0), (0.0, 0.0), (-1.0, -2.0), (0.0, 3.0), (2.0, -1.0)])
+@pytest.mark.parametrize(("measured", "bound", "ratio"), [
+    (0.25, 0.5, 0.5), (3.0, 0.5, 6.0), (0.25, 2.0, 0.125), (0.0, 0.5, 0.0), (0.0, 0.0, 0.0), (0.25, 0.0, np.inf),
+    (-0.5, -0.25, 0.5), (-0.25, -0.5, 2.0), (0.5, -0.25, np.inf), (0.0, -0.25, np.inf), (-0.5, 0.25, -2.0),
+])  # fmt: skip
+def test_a_ratio_does_not_depend_on_the_entries_beside_it(measured, bound, ratio, company):
+    sides = np.array([[measured, bound], company]) if company else np.array([[measured, bound]])
+    assert ratios(Kind.UPPER, Evaluation(sides[:, 0], sides[:, 1]))[0] == ratio
+    assert ratios(Kind.LOWER, Evaluation(sides[:, 1], sides[:, 0]))[0] == ratio
