@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from provable_ptq.algorithms import Grid
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, Verdict, check, claims
-from provable_ptq.bounds.law import law_verdict
-from provable_ptq.bounds.verdict import binomial_interval, decide, ratios
+from provable_ptq.bounds.checking.decision import decide
+from provable_ptq.bounds.checking.law import law_verdict
+from provable_ptq.bounds.checking.verdict import binomial_interval, ratios
 
 DRAWS = 4000
 
