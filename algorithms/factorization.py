@@ -127,6 +127,11 @@ class Factorization:
             return 1.0
         return float(values[0] / values[-1]) if values[-1] > 0 else np.inf
 
+    @property
+    def magnification(self) -> float:
+        """How many times rounding errors grow in L and the pivots: cond, and its square where they come from a Gram matrix."""
+        return self.condition**self.source.reach
+
     def with_damping(self, damping: float | str, ordering: str | np.ndarray | None = None) -> Factorization:
         """The same matrix with another damping (and ordering): re-triangularizes N x N, never touches X again."""
         return factored(self.source, damping, self.ordering if ordering is None else ordering)

@@ -22,6 +22,7 @@ class Source:
     """A calibration matrix as far as its factorizations know it; zero columns (dead features) are not `live`."""
 
     X: np.ndarray | None = None
+    reach = 1  # what is factorized is right to eps cond^reach
 
     def __init__(self, samples: int | None, column_norms_squared: np.ndarray):
         self.samples = samples
@@ -31,6 +32,10 @@ class Source:
     @property
     def singular_values(self) -> np.ndarray:
         """Decreasing; those of live features at least."""
+        raise NotImplementedError
+
+    def with_rows(self, X: np.ndarray) -> RowSource:
+        """The same matrix, seen at the rows `X` (n, N): V and the outputs are those of these rows."""
         raise NotImplementedError
 
     def lower_factor(self, order: np.ndarray, damping: float) -> np.ndarray:
@@ -95,7 +100,6 @@ class RowSource(Source):
         return np.linalg.svd(self.triangle[: self.samples], compute_uv=False)
 
     def with_rows(self, X: np.ndarray) -> RowSource:
-        """The same triangle, seen at the rows `X` (n, N) of the matrix: V and the outputs are those of these rows."""
         other = RowSource(self.samples, self.column_norms_squared, X=X, triangle=self.triangle)
         other.__dict__ |= {name: self.__dict__[name] for name in ("singular_values",) if name in self.__dict__}
         return other
@@ -176,6 +180,8 @@ class Folding:
 class GramSource(Source):
     """A calibration matrix of which only X^T X is at hand; accurate to the square of its condition number."""
 
+    reach = 2
+
     def __init__(self, gram: np.ndarray, samples: int | None):
         super().__init__(samples, np.diag(gram).copy())
         self.gram = gram
@@ -196,6 +202,11 @@ class GramSource(Source):
         if (diagonal < 0).any() or gram[diagonal == 0].any() or not source._is_semidefinite(slack):
             raise reject("gram", float(source.eigenvalues[0]), "a positive semidefinite matrix (the value is its smallest eigenvalue)")
         return source
+
+    def with_rows(self, X: np.ndarray) -> RowSource:
+        other = RowSource(len(X) if self.samples is None else self.samples, self.column_norms_squared, X=X)
+        other.reach = self.reach
+        return other
 
     @cached_property
     def eigenvalues(self) -> np.ndarray:

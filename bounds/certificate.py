@@ -36,4 +36,4 @@ def tie_width(problem) -> float:
     """How near, in steps, z must come to the middle between two codes to count as a tie: 0 in exact arithmetic."""
     if is_exact(problem.W):
         return 0
-    return relative_allowance(problem.N, problem.factorization.condition, problem.largest_ratio)
+    return relative_allowance(problem.N, problem.factorization.magnification, problem.largest_ratio)

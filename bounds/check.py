@@ -91,6 +91,8 @@ def structural_mismatch(claim: Claim, problem) -> str:
         return f"the claim is about algorithm {' or '.join(claim.algorithms)}, and the problem has {problem.algorithm}: change it"
     if claim.rounding not in (None, problem.rounding):
         return f"the claim is about rounding {claim.rounding}, and the problem has {problem.rounding}: change it"
+    if claim.per_output and not problem.rows_at_hand:
+        return "the claim is about single outputs, and only the Gram matrix is at hand: pass the rows of X"
     return ""
 
 

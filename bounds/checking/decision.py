@@ -93,7 +93,7 @@ class _Judged:
 def reach(problem: Problem) -> tuple[int, float, float]:
     """What the tolerances depend on: features, condition number, largest |w| / step (Qronos: of its target)."""
     inverts_nothing = problem.algorithm in ("gpfq", "round-to-nearest")
-    condition = 1.0 if inverts_nothing else problem.factorization.condition
+    condition = 1.0 if inverts_nothing else problem.factorization.magnification
     if problem.algorithm == "qronos":
         return problem.N, condition, float(np.max(np.abs(problem.result.target[problem.order]) / problem.steps))
     return problem.N, condition, problem.largest_ratio

@@ -117,7 +117,8 @@ def output_loss(problem, result, damped: bool = True, outputs_alone: bool = Fals
     """What float64 loses of the damped errors' norm (K,), the nearness of its codes included; None in exact arithmetic.
 
     The factorization is exact for X + E with ||E_j|| a few N eps of ||X_j||, and products lose as much: for the same codes both
-    sides of a statement about X + E and X differ by at most ||E_j|| (|w_j| + |q_j|), added up over the features. To the matrix's own
+    sides of a statement about X + E and X differ by at most ||E_j|| (|w_j| + |q_j|), added up over the features. From a Gram matrix,
+    which is as exact as N eps ||X_i|| ||X_j||, E is cond times as large. To the matrix's own
     `outputs_alone`, without the ridge, dead features add nothing.
     """
     if is_exact(problem.W):
@@ -127,7 +128,7 @@ def output_loss(problem, result, damped: bool = True, outputs_alone: bool = Fals
     if outputs_alone:
         original = deployed = deployed * problem.calibration.any(axis=0)
     moved = original @ np.abs(problem.W) + deployed @ (np.abs(problem.W) + np.abs(result.weights))
-    return sums(problem.N) * moved
+    return sums(problem.N) * problem.factorization.magnification / problem.factorization.condition * moved
 
 
 def loss_in_squares(size_squared: np.ndarray, loss: np.ndarray | None) -> np.ndarray | None:
@@ -168,14 +169,14 @@ def literal_numbers(problem, result) -> list[np.ndarray]:
 
 def literal_reach(problem) -> float:
     """What float64 may part `literal_numbers` from a result's by, relative; 0 in exact arithmetic."""
-    return 0.0 if is_exact(problem.W) else literal_allowance(problem.N, problem.factorization.condition)
+    return 0.0 if is_exact(problem.W) else literal_allowance(problem.N, problem.factorization.magnification)
 
 
 def projection_reach(problem) -> float:
     """What float64 may part a side computed with L or M alone from one along a result by, relative; 0 in exact arithmetic."""
     if is_exact(problem.W):
         return 0.0
-    return projection_allowance(problem.N, problem.factorization.condition, problem.largest_ratio)
+    return projection_allowance(problem.N, problem.factorization.magnification, problem.largest_ratio)
 
 
 def undamped_pivots_squared(problem) -> np.ndarray:

@@ -28,7 +28,9 @@ class Problem:
     """A layer to quantize and how to quantize it (m samples, N features, K neurons).
 
     Arguments:
-        X: calibration matrix (m, N), or a Factorization of it (which then brings damping and ordering).
+        X: calibration matrix (m, N), or a Factorization of it (which then brings damping and ordering). One made from a Gram matrix or
+            from blocks of rows will do: a square root of the Gram matrix stands in for the rows, and all statements but those about
+            single outputs are the same for both.
         W: weights (N, K).
         grid: the grid to round to.
         algorithm: "optq", "qronos", "gpfq" or "round-to-nearest".
@@ -61,6 +63,7 @@ class Problem:
     seed: int = 0
     failure_probability: float = 0.05
     _memo: dict = field(default_factory=dict, repr=False)
+    _stands_in: bool = field(default=False, repr=False)
 
     def __post_init__(self):
         given = self.X if self.X_quantized is None else self.X_quantized
@@ -69,6 +72,10 @@ class Problem:
                 value = getattr(self, name)
                 if not (isinstance(value, type(default)) and value == default):
                     raise reject(name, value, f"nothing beside a Factorization, which brings its own {name}")
+            if self.X_quantized is None and given.source.X is None:
+                given = given.on_rows(given.source.root(0.0))
+                object.__setattr__(self, "X", given)
+                object.__setattr__(self, "_stands_in", True)
             self.__dict__["factorization"] = given
             object.__setattr__(self, "damping", given.damping)
             object.__setattr__(self, "ordering", given.order)
@@ -101,6 +108,11 @@ class Problem:
             resolve_ordering(self.ordering, PROBE, 1.0)
         else:
             object.__setattr__(self, "ordering", as_permutation(self.ordering, features))
+
+    @property
+    def rows_at_hand(self) -> bool:
+        """Whether the rows of X are those of the samples; else they are those of a square root of its Gram matrix."""
+        return not self._stands_in
 
     @property
     def m(self) -> int:

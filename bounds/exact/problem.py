@@ -35,6 +35,7 @@ class ExactProblem:
         self.seed, self.grid = problem.seed, problem.grid
         self.rule = rounding
         self.m, self.N, self.K = problem.m, problem.N, problem.K
+        self.rows_at_hand = problem.rows_at_hand
         self.failure_probability = rational(problem.failure_probability)
         self.X, self.W = rationals(problem.X), rationals(problem.W)
         self.X_quantized = None if problem.X_quantized is None else rationals(problem.X_quantized)

@@ -70,4 +70,4 @@ def projected_loss(problem, result) -> np.ndarray | None:
     sizes = np.hypot(np.linalg.norm(problem.calibration[:, problem.order], axis=0), root)
     mismatch = np.linalg.norm(mismatch_outputs(problem), axis=0)
     few = sums(problem.N)
-    return loss + few * (sizes @ np.abs(correction(problem)) + problem.factorization.condition * (mismatch + loss))
+    return loss + few * (sizes @ np.abs(correction(problem)) + problem.factorization.magnification * (mismatch + loss))
