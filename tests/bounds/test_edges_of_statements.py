@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from provable_ptq.algorithms import Grid
 from provable_ptq.bounds import Outcome, Problem, check, claims
-from provable_ptq.bounds.arithmetic import as_float
 from provable_ptq.bounds.check import unmet_hypotheses
+from provable_ptq.bounds.checking.arithmetic import as_float
 from provable_ptq.bounds.deterministic.optq_l2_tight import tight_problem
 from provable_ptq.bounds.exact import check_exact
 
