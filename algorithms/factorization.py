@@ -7,22 +7,19 @@ triangular, so :math:`H = \hat X^\top\hat X = L^\top D^2 L`. Every algorithm and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cholesky, get_lapack_funcs, solve_triangular
-from scipy.linalg import qr as _qr
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.linalg import get_lapack_funcs, solve_triangular
 
 from .arguments import InvalidArgumentError, as_count, as_matrix, choose, reject
+from .condition import EXACT, condition_number, extreme_singular_values
 from .damping import resolve_damping
 from .ordering import resolve_ordering
-
-PRECISIONS = ("float64", "float32")
-PANEL = 32  # columns that LAPACK eliminates at a time
-EXACT_CONDITION = 256  # features up to which the condition number comes from all singular values
+from .sources import PRECISIONS, Folding, GramSource, RowSource, Source
+from .triangles import unit_lower
 
 
 class RankDeficientError(InvalidArgumentError):
@@ -42,160 +39,6 @@ class RankDeficientError(InvalidArgumentError):
         )
 
 
-class RowSource:
-    """A calibration matrix kept as the triangle of its QR factorization: no damping or ordering touches X again."""
-
-    def __init__(self, samples: int, column_norms_squared: np.ndarray, X: np.ndarray | None = None,
-                 triangle: np.ndarray | None = None):
-        self.samples = samples
-        self.column_norms_squared = column_norms_squared
-        self.live = column_norms_squared > 0
-        self.X = X
-        if triangle is not None:
-            self.triangle = triangle
-
-    @classmethod
-    def of(cls, X: np.ndarray, name: str = "X") -> RowSource:
-        _check_magnitude(name, X)
-        X = X.copy()  # V and the projections read it later: the caller may go on using the array
-        return cls(len(X), np.square(X).sum(axis=0), X=X)
-
-    @cached_property
-    def triangle(self) -> np.ndarray:
-        return _triangle(self.X)
-
-    @cached_property
-    def singular_values(self) -> np.ndarray:
-        return np.linalg.svd(self.triangle[:, self.live], compute_uv=False)
-
-    def largest_eigenvalue(self) -> float:
-        return float(self.singular_values.max(initial=0.0) ** 2)
-
-    def stacked(self, order: np.ndarray, damping: float) -> np.ndarray:
-        ridge = np.sqrt(np.asarray(damping, dtype=self.triangle.dtype)) * np.eye(len(order), dtype=self.triangle.dtype)
-        return np.vstack([self.triangle[:, order], ridge]) if damping else self.triangle[:, order]
-
-    def root(self, damping: float) -> np.ndarray:
-        return self.stacked(np.arange(len(self.live)), damping)
-
-    def with_rows(self, X: np.ndarray) -> RowSource:
-        """The same triangle, seen at the rows `X` (n, N) of the matrix: V and the outputs are those of these rows."""
-        other = RowSource(self.samples, self.column_norms_squared, X=X, triangle=self.triangle)
-        other.__dict__ |= {name: self.__dict__[name] for name in ("singular_values",) if name in self.__dict__}
-        return other
-
-    def factorize(self, damping: float | str = 0.0, ordering: str | np.ndarray = "natural") -> Factorization:
-        """The factorization at one damping and ordering; the triangle and the singular values are shared by all of them."""
-        return _factorize(self, damping, ordering)
-
-    def lower_factor(self, order: np.ndarray, damping: float) -> np.ndarray:
-        """Lower triangular T (n, n) with T^T T = H, from the QR of the column-reversed stacked matrix."""
-        return _square(_qr(self.stacked(order[::-1], damping), mode="r", check_finite=False)[0])[::-1, ::-1]
-
-    def pivot_tolerance(self, norm: float | None = None) -> float:
-        """A pivot this small is rounding noise: max(m, N) eps ||X||_2 (or another norm's value)."""
-        norm = float(self.singular_values.max(initial=0.0)) if norm is None else norm
-        return max(self.samples, len(self.live)) * self._eps * norm
-
-    def smallest_damping(self) -> float:
-        """Makes every pivot twice the tolerance; never below the smallest normal number, whose root is still far above it."""
-        return max((2 * self.pivot_tolerance()) ** 2, float(np.finfo(self.column_norms_squared.dtype).tiny))
-
-    def numerical_rank(self) -> int:
-        return int((self.singular_values > self.pivot_tolerance()).sum())
-
-    @property
-    def _eps(self) -> float:
-        return float(np.finfo(self.column_norms_squared.dtype).eps)
-
-
-class Folding:
-    """Rows of a calibration matrix folded block by block into one triangle: memory does not grow with their number.
-
-    >>> X = np.arange(12.0).reshape(6, 2) ** 2
-    >>> folding = Folding()
-    >>> for block in (X[:2], X[2:]):
-    ...     folding.add(block)
-    >>> folding.samples, bool(np.allclose(folding.triangle.T @ folding.triangle, X.T @ X))
-    (6, True)
-    """
-
-    def __init__(self, dtype: str = "float64"):
-        self.dtype = choose("dtype", dtype, PRECISIONS)
-        self.triangle: np.ndarray | None = None
-        self.column_norms_squared: np.ndarray | float = 0.0
-        self.samples = 0
-        self._blocks = 0
-
-    def add(self, block: np.ndarray) -> None:
-        """Fold a block of rows (n, N) into the triangle; the block may be reused afterwards."""
-        name = f"blocks[{self._blocks}]"
-        block = as_matrix(name, block, self.dtype, columns=None if self.triangle is None else self.triangle.shape[1])
-        _check_magnitude(name, block)
-        self.column_norms_squared = self.column_norms_squared + np.square(block).sum(axis=0)
-        self.samples += len(block)
-        self._blocks += 1
-        self.triangle = _triangle(block.copy()) if self.triangle is None else _folded(self.triangle, block)
-
-    def source(self) -> RowSource:
-        """What all factorizations of the matrix share.
-
-        Raises:
-            InvalidArgumentError: no block was added.
-        """
-        if self.triangle is None:
-            raise reject("blocks", [], "at least one block of rows (m_i, N)")
-        return RowSource(self.samples, self.column_norms_squared, triangle=self.triangle)
-
-
-class GramSource:
-    """A calibration matrix of which only X^T X is at hand; accurate to the square of its condition number."""
-
-    X = None
-
-    def __init__(self, gram: np.ndarray, samples: int | None):
-        self.gram = gram
-        self.samples = samples
-        self.column_norms_squared = np.diag(gram).copy()
-        self.live = self.column_norms_squared > 0
-
-    @cached_property
-    def _eigen(self) -> tuple[np.ndarray, np.ndarray]:
-        values, vectors = np.linalg.eigh(self.gram)
-        return np.maximum(values, 0), vectors
-
-    @property
-    def singular_values(self) -> np.ndarray:
-        return np.sqrt(self._eigen[0][::-1])
-
-    def largest_eigenvalue(self) -> float:
-        return float(self._eigen[0].max(initial=0.0))
-
-    def root(self, damping: float) -> np.ndarray:
-        values, vectors = self._eigen
-        return np.sqrt(values + damping)[:, None] * vectors.T
-
-    def lower_factor(self, order: np.ndarray, damping: float) -> np.ndarray:
-        reverse = order[::-1]
-        H = self.gram[np.ix_(reverse, reverse)] + damping * np.eye(len(order), dtype=self.gram.dtype)
-        try:
-            return cholesky(H, lower=False, check_finite=False)[::-1, ::-1]
-        except np.linalg.LinAlgError:
-            return np.zeros_like(H)
-
-    def pivot_tolerance(self, norm: float | None = None) -> float:
-        """Cholesky leaves errors of N eps ||X||_2^2 (or another norm's value) in the squared pivots."""
-        norm = np.sqrt(self.largest_eigenvalue()) if norm is None else norm
-        return float(np.sqrt(len(self.live) * np.finfo(self.gram.dtype).eps) * norm)
-
-    def smallest_damping(self) -> float:
-        """Makes every pivot twice the tolerance, on top of what lifts a slightly negative eigenvalue to zero."""
-        return (2 * self.pivot_tolerance()) ** 2 + max(0.0, -float(np.linalg.eigvalsh(self.gram)[0]))
-
-    def numerical_rank(self) -> int:
-        return int((self.singular_values > self.pivot_tolerance()).sum())
-
-
 @dataclass(frozen=True, eq=False)
 class Factorization:
     r"""Pivots, L, M and V of one calibration matrix, one damping and one ordering.
@@ -211,7 +54,7 @@ class Factorization:
         live: (N,) bool, False where the feature's column of X is zero.
     """
 
-    source: RowSource | GramSource
+    source: Source
     damping: float
     damping_rule: float | str
     order: np.ndarray
@@ -250,8 +93,7 @@ class Factorization:
     @cached_property
     def M(self) -> np.ndarray:
         """The inverse of L, (N, N) unit lower triangular: w - q = M e."""
-        (invert,) = get_lapack_funcs(("trtri",), (self.L,))
-        return invert(self.L.T, lower=0, unitdiag=1)[0].T
+        return _inverse(self.L, unit_diagonal=True)
 
     @cached_property
     def sample_rows_of_V(self) -> np.ndarray:
@@ -277,37 +119,17 @@ class Factorization:
 
         Above 256 features only the two extreme singular values are sought, by a Lanczos iteration on the triangle: right to 1 %.
         """
-        live = int(self.live.sum())
-        if live > EXACT_CONDITION and self.pivots[self.live].min() > 0:
-            try:
-                return self._condition_of_extremes()
-            except ArpackNoConvergence:
-                pass
-        values = self.singular_values[:live]
+        found = condition_number(self.pivots, self.L, self.live)
+        if found is not None:
+            return found
+        values = self.singular_values[: int(self.live.sum())]
         if not values.size:
             return 1.0
         return float(values[0] / values[-1]) if values[-1] > 0 else np.inf
 
-    def _condition_of_extremes(self) -> float:
-        """The condition number of D L over live features: the square root of the largest eigenvalues of its Gram matrix and its inverse."""
-        triangle = (self.pivots[:, None] * self.L).astype(np.float64, copy=False)
-        if not self.live.all():
-            triangle = triangle[np.ix_(self.live, self.live)]
-        start = np.random.default_rng(0).standard_normal(len(triangle))
-
-        def largest(product: Callable[[np.ndarray], np.ndarray]) -> float:
-            operator = LinearOperator(triangle.shape, matvec=product, dtype=np.float64)
-            return float(eigsh(operator, k=1, ncv=8, tol=1e-2, v0=start, return_eigenvectors=False)[0])
-
-        def inverse_gram(x: np.ndarray) -> np.ndarray:
-            solved = solve_triangular(triangle, x, lower=True, trans="T", check_finite=False)
-            return solve_triangular(triangle, solved, lower=True, check_finite=False)
-
-        return float(np.sqrt(largest(lambda x: triangle.T @ (triangle @ x))) * np.sqrt(largest(inverse_gram)))
-
     def with_damping(self, damping: float | str, ordering: str | np.ndarray | None = None) -> Factorization:
         """The same matrix with another damping (and ordering): re-triangularizes N x N, never touches X again."""
-        return _factorize(self.source, damping, self.ordering if ordering is None else ordering)
+        return factored(self.source, damping, self.ordering if ordering is None else ordering)
 
     def on_rows(self, X: np.ndarray) -> Factorization:
         """The same factorization seen at other rows (n, N): `X`, `sample_rows_of_V` and V are those of these rows.
@@ -321,7 +143,7 @@ class Factorization:
 
     def with_ordering(self, ordering: str | np.ndarray) -> Factorization:
         """The same matrix and damping with another ordering."""
-        return _factorize(self.source, self.damping_rule, ordering)
+        return factored(self.source, self.damping_rule, ordering)
 
     @classmethod
     def from_gram(cls, gram: np.ndarray, damping: float | str = 0.0, ordering: str | np.ndarray = "natural",
@@ -336,19 +158,8 @@ class Factorization:
         array([1., 1.])
         """
         gram = as_matrix("gram", gram, choose("dtype", dtype, PRECISIONS))
-        if gram.shape[0] != gram.shape[1]:
-            raise reject("gram.shape", gram.shape, "a square matrix")
-        scale = float(np.abs(gram).max())
-        slack = 100 * len(gram) * float(np.finfo(gram.dtype).eps) * scale
-        if np.abs(gram - gram.T).max() > slack:
-            raise reject("gram", float(np.abs(gram - gram.T).max()), "a symmetric matrix (the value is its largest asymmetry)")
-        gram = (gram + gram.T) / 2
-        dead = np.diag(gram) == 0
-        smallest = float(np.linalg.eigvalsh(gram)[0])
-        if (np.diag(gram) < 0).any() or gram[dead].any() or smallest < -slack:
-            raise reject("gram", smallest, "a positive semidefinite matrix (the value is its smallest eigenvalue)")
-        samples = as_count("samples", samples, optional=True)
-        return _factorize(GramSource(gram, samples), damping, ordering)
+        source = GramSource.of(gram, as_count("samples", samples, optional=True))
+        return factored(source, damping, ordering)
 
     @classmethod
     def from_blocks(cls, blocks: Iterable[np.ndarray], damping: float | str = 0.0, ordering: str | np.ndarray = "natural",
@@ -391,7 +202,7 @@ def factorize(X: np.ndarray, damping: float | str = 0.0, ordering: str | np.ndar
     [1.224745 1.414214] 0.5
     """
     X = as_matrix("X", X, choose("dtype", dtype, PRECISIONS))
-    return _factorize(RowSource.of(X), damping, ordering)
+    return factored(RowSource.of(X), damping, ordering)
 
 
 def factorization_of(X: np.ndarray | Factorization, damping: float | str, ordering: str | np.ndarray, dtype: str,
@@ -399,7 +210,7 @@ def factorization_of(X: np.ndarray | Factorization, damping: float | str, orderi
     """`X` factored, or `X` itself where it is a Factorization already (which then brings damping and ordering)."""
     if not isinstance(X, Factorization):
         X = as_matrix(name, X, choose("dtype", dtype, PRECISIONS))
-        return _factorize(RowSource.of(X, name), damping, ordering)
+        return factored(RowSource.of(X, name), damping, ordering)
     refuse_beside(name, damping=(damping, 0.0), ordering=(ordering, "natural"), dtype=(dtype, "float64"))
     return X
 
@@ -411,79 +222,48 @@ def refuse_beside(name: str, **arguments: tuple[object, object]) -> None:
             raise reject(argument, value, f"nothing beside a Factorization as {name}, which brings its own {argument}")
 
 
-def _factorize(source: RowSource | GramSource, damping: float | str, ordering: str | np.ndarray) -> Factorization:
+def factored(source: Source, damping: float | str, ordering: str | np.ndarray) -> Factorization:
+    """The factorization of a source at one damping and ordering."""
     value = resolve_damping(damping, source)
     order = resolve_ordering(ordering, source, value)
-    N = len(order)
     live = source.live[order]
-    index = np.flatnonzero(live)
-    factor = source.lower_factor(order[live], value)
-    live_pivots = np.abs(np.diag(factor))
-    if not _clearly_independent(source, factor, value):
-        smallest = min(live_pivots.min(), _smallest_singular_value(source, len(index), value))
-        if smallest <= source.pivot_tolerance():
-            raise RankDeficientError(value, source.numerical_rank(), len(index), source.smallest_damping())
-    pivots = np.full(N, np.sqrt(value), dtype=factor.dtype)
+    T = source.lower_factor(order[live], value)
+    live_pivots = np.abs(np.diag(T))
+    _refuse_dependent(source, T, live_pivots, value)
+    if live.all():
+        return Factorization(source, value, damping, order, ordering, live_pivots, unit_lower(T), live)
+    pivots = np.full(len(order), np.sqrt(value), dtype=T.dtype)
     pivots[live] = live_pivots
-    L = np.eye(N, dtype=factor.dtype)
-    L[np.ix_(index, index)] = factor / np.diag(factor)[:, None]
+    L = np.eye(len(order), dtype=T.dtype)
+    L[np.ix_(live, live)] = unit_lower(T)
     return Factorization(source, value, damping, order, ordering, pivots, L, live)
 
 
-def _clearly_independent(source: RowSource | GramSource, factor: np.ndarray, damping: float) -> bool:
-    """Whether cheap bounds on both sides already tell the smallest singular value from rounding noise, so that no SVD is needed."""
-    if not len(factor):
-        return True
-    tolerance = 2 * source.pivot_tolerance(float(np.sqrt(source.column_norms_squared.sum())))
-    pivots = np.abs(np.diag(factor))
-    if pivots.min() <= tolerance:
-        return False
-    if np.sqrt(damping) > tolerance:
-        return True
-    inverse = solve_triangular(factor, np.eye(len(factor), dtype=factor.dtype), lower=True, check_finite=False)
-    return bool(tolerance * np.linalg.norm(inverse) < 1)
+def _refuse_dependent(source: Source, T: np.ndarray, pivots: np.ndarray, damping: float) -> None:
+    """Raise RankDeficientError where a pivot or the smallest singular value of the damped live columns is rounding noise.
 
-
-def _smallest_singular_value(source: RowSource | GramSource, live: int, damping: float) -> float:
-    """Of the damped live columns. No pivot lies below it, and rounding does not lift it as it can lift a pivot that vanishes."""
+    No pivot lies below that singular value, which rounding does not lift as it can lift a pivot that vanishes.
+    """
+    if not len(T) or _clearly_independent(source, T, pivots, damping):
+        return
     values = source.singular_values
-    return float(np.hypot(values[live - 1] if live <= len(values) else 0.0, np.sqrt(damping)))
+    smallest = np.hypot(values[len(T) - 1] if len(T) <= len(values) else 0.0, np.sqrt(damping))
+    if min(pivots.min(), smallest) <= source.pivot_tolerance():
+        raise RankDeficientError(damping, source.numerical_rank(), len(T), source.smallest_damping())
 
 
-def _triangle(X: np.ndarray) -> np.ndarray:
-    """The triangle of a QR factorization of X; X itself while it has no more rows than columns."""
-    if X.shape[0] <= X.shape[1]:
-        return X
-    return _square(_qr(X, mode="r", check_finite=False)[0])
+def _clearly_independent(source: Source, T: np.ndarray, pivots: np.ndarray, damping: float) -> bool:
+    """Whether bounds that are had for less than all singular values already tell the smallest one from rounding noise."""
+    tolerance = 2 * source.pivot_tolerance(float(np.sqrt(source.column_norms_squared.sum())))
+    if pivots.min() > tolerance and np.sqrt(damping) > tolerance:
+        return True
+    if len(T) <= EXACT:
+        return bool(pivots.min() > tolerance and tolerance * np.linalg.norm(_inverse(T)) < 1)
+    extremes = extreme_singular_values(T[::-1, ::-1], lower=False) if pivots.min() > 0 else None
+    return extremes is not None and min(pivots.min(), extremes[1]) > 2 * source.pivot_tolerance(extremes[0])
 
 
-def _folded(triangle: np.ndarray, block: np.ndarray) -> np.ndarray:
-    """The triangle of what `triangle` stands for with the rows of `block` below it; few rows are not a triangle yet."""
-    if len(triangle) < triangle.shape[1] or np.tril(triangle, -1).any():
-        return _triangle(np.vstack([triangle, block]))
-    (update,) = get_lapack_funcs(("tpqrt",), (triangle,))
-    updated, _, _, failed = update(0, min(PANEL, len(triangle)), triangle, block)
-    if failed:
-        raise np.linalg.LinAlgError(f"LAPACK refused argument {-failed} of tpqrt")
-    return updated
-
-
-def _square(R: np.ndarray) -> np.ndarray:
-    """The first n rows of an R factor with n columns; missing rows are zero."""
-    rows, columns = R.shape
-    if rows >= columns:
-        return R[:columns].copy()  # not a view, which would keep the other rows in memory
-    return np.vstack([R, np.zeros((columns - rows, columns), dtype=R.dtype)])
-
-
-def _check_magnitude(name: str, X: np.ndarray) -> None:
-    """Squares of entries make up the Gram matrix: none may overflow, and no live column may vanish in them."""
-    info = np.finfo(X.dtype)
-    largest = np.abs(X).max(axis=0)
-    if largest.max() > np.sqrt(info.max) / X.size:
-        raise reject(f"max|{name}|", float(largest.max()), "entries whose squares do not overflow (rescale the matrix)")
-    vanishing = (largest > 0) & (largest < 1e3 * np.sqrt(info.tiny))
-    if vanishing.any():
-        column = int(np.argmax(vanishing))
-        accepted = "zero, or entries whose squares do not vanish (rescale the matrix)"
-        raise reject(f"max|{name}[:, {column}]|", float(largest[column]), accepted)
+def _inverse(T: np.ndarray, unit_diagonal: bool = False) -> np.ndarray:
+    """The inverse of a lower triangular matrix."""
+    (invert,) = get_lapack_funcs(("trtri",), (T,))
+    return invert(T.T, lower=0, unitdiag=unit_diagonal)[0].T

@@ -22,7 +22,7 @@ class Columns(Protocol):
     column_norms_squared: np.ndarray
 
     def root(self, damping: float) -> np.ndarray:
-        """A square S with S^T S = X^T X + damping I."""
+        """S (k, N) with S^T S = X^T X + damping I."""
 
 
 def resolve_ordering(ordering: str | np.ndarray, source: Columns, damping: float) -> np.ndarray:
