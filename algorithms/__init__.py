@@ -7,11 +7,12 @@ from .factorization import Factorization, RankDeficientError, factorize
 from .grid import Grid
 from .optq import optq
 from .path_following import gpfq
-from .qronos import qronos
+from .qronos import CrossGram, qronos
 from .result import Result
 from .round_to_nearest import round_to_nearest
 
 __all__ = [
+    "CrossGram",
     "Factorization",
     "Grid",
     "InvalidArgumentError",

@@ -48,7 +48,7 @@ def optq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, damping: floa
         goal = stacked[:, t:] @ w[t:] - np.outer(stacked[:, t], q)
         return _closest_minimizer(stacked[:, t + 1 :], goal, w[t + 1 :])
 
-    rounded = _round_and_update(W[order], alphabet, rule, lambda w, t: w[t], update)
+    rounded = _round_and_update(W[order], order, alphabet, rule, lambda w, t: w[t], update)
     return result_of("optq", rounded, W, order, seed, damping=value)
 
 
@@ -73,7 +73,7 @@ def optq_inverse_hessian(X: np.ndarray | Factorization, W: np.ndarray, grid: Gri
     def update(w: np.ndarray, t: int, q: np.ndarray) -> np.ndarray:
         return w[t + 1 :] - np.outer(U[t, t + 1 :], (w[t] - q) / U[t, t])
 
-    rounded = _round_and_update(W[order], alphabet, rule, lambda w, t: w[t], update)
+    rounded = _round_and_update(W[order], order, alphabet, rule, lambda w, t: w[t], update)
     return result_of("optq", rounded, W, order, seed, damping=value)
 
 
@@ -114,9 +114,9 @@ def qronos(X: np.ndarray, X_quantized: np.ndarray | Factorization, W: np.ndarray
         return _closest_minimizer(stacked[:, t + 1 :], goal - stacked[:, : t + 1] @ chosen[: t + 1], current[t + 1 :])
 
     if form == "projected":
-        rounded = _round_and_update(target, alphabet, rule, lambda current, t: current[t], update)
+        rounded = _round_and_update(target, order, alphabet, rule, lambda current, t: current[t], update)
     else:
-        rounded = _round_and_update(w, alphabet, rule, minimizer, update)
+        rounded = _round_and_update(w, order, alphabet, rule, minimizer, update)
     unordered = np.empty_like(target)
     unordered[order] = target
     return result_of(f"qronos-{form}", rounded, unordered, order, seed, damping=value)
@@ -150,11 +150,11 @@ def gpfq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, X_quantized: 
         running[...] += np.outer(original[:, t], w[t]) - np.outer(deployed[:, t], q)
         return w[t + 1 :]
 
-    rounded = _round_and_update(W[order], alphabet, rule, steered, update)
+    rounded = _round_and_update(W[order], order, alphabet, rule, steered, update)
     return result_of("gpfq", rounded, W, order, seed)
 
 
-def _round_and_update(w: np.ndarray, alphabet: Alphabet, rule: RoundingRule, number, update) -> Rounded:
+def _round_and_update(w: np.ndarray, order: np.ndarray, alphabet: Alphabet, rule: RoundingRule, number, update) -> Rounded:
     """For every step t: round `number(w, t)` to q, then replace the later weights by `update(w, t, q)`."""
     w = w.copy()
     codes, z = np.empty_like(w), np.empty_like(w)
@@ -164,7 +164,7 @@ def _round_and_update(w: np.ndarray, alphabet: Alphabet, rule: RoundingRule, num
         codes[t], saturated[t] = round_row(alphabet, rule, t, z[t])
         w[t + 1 :] = update(w, t, alphabet.step[t] * codes[t])
     weights = alphabet.step * codes
-    return Rounded(codes.astype(np.int64), weights, z - weights, saturated)
+    return Rounded.of_steps(order, codes.astype(np.int64), weights, z - weights, saturated)
 
 
 def _closest_minimizer(A: np.ndarray, goal: np.ndarray, start: np.ndarray) -> np.ndarray:

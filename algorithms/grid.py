@@ -17,9 +17,20 @@ class Alphabet(NamedTuple):
     low: np.ndarray
     high: np.ndarray
 
-    def reordered(self, order: np.ndarray) -> Alphabet:
-        """The same alphabet with its features in processing order."""
-        return Alphabet(self.step[order], self.low[order], self.high[order])
+    @property
+    def finite(self) -> bool:
+        """Whether it has ends: both, everywhere, or none."""
+        return bool(np.isfinite(self.low[:1, :1]).all())
+
+    @property
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Both ends, (N, K) or the one row (1, K) that all rows are."""
+        return tuple(rows[:1] if rows.strides[0] == 0 else rows for rows in (self.low, self.high))
+
+    def reordered(self, features: np.ndarray | slice) -> Alphabet:
+        """The alphabet of these features, in this order; where all features have the same, it stays a view of one row."""
+        return Alphabet(*(rows[: len(features)] if isinstance(features, np.ndarray) and rows.strides[0] == 0 else rows[features]
+                          for rows in self))
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,7 +44,7 @@ def optq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, damping: floa
     """
     f = factorization_of(X, damping, ordering, dtype)
     W = as_matrix("W", W, f.L.dtype, rows=f.features, empty_columns=True)
-    alphabet = alphabet_of(grid, W.shape).reordered(f.order)
+    alphabet = alphabet_of(grid, W.shape)
     rule, seed = rounding_rule(rounding, seed, W.shape, f.order)
-    rounded = round_with_feedback(f.L, W[f.order], alphabet, rule)
+    rounded = round_with_feedback(f.L, W, alphabet, rule, order=f.order)
     return result_of("optq", rounded, W, f.order, seed, f)

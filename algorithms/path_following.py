@@ -42,7 +42,7 @@ def gpfq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, X_quantized: 
     X, X_quantized, order = calibration_pair(X, X_quantized, ordering)
     N = X.shape[1]
     W = as_matrix("W", W, rows=N, empty_columns=True)
-    alphabet = alphabet_of(grid, W.shape).reordered(order)
+    alphabet = alphabet_of(grid, W.shape)
     rule, seed = rounding_rule(rounding, seed, W.shape, order)
     deployed, original, w = X_quantized[:, order], X[:, order], W[order]
     gram, cross = np.tril(deployed.T @ deployed), np.tril(deployed.T @ original)
@@ -51,12 +51,11 @@ def gpfq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, X_quantized: 
     L = gram / energy[:, None]
     L[dead, dead] = 1.0
     cross[dead, dead] = 1.0
-    target = w if deployed is original or np.array_equal(deployed, original) else solve_triangular(
+    target = np.empty_like(W)
+    target[order] = w if deployed is original or np.array_equal(deployed, original) else solve_triangular(
         L, cross / energy[:, None] @ w, lower=True, unit_diagonal=True)
-    rounded = round_with_feedback(L, target, alphabet, rule)
-    unordered = np.empty_like(target)
-    unordered[order] = target
-    return result_of("gpfq", rounded, unordered, order, seed)
+    rounded = round_with_feedback(L, target, alphabet, rule, order=order)
+    return result_of("gpfq", rounded, target, order, seed)
 
 
 def calibration_pair(X, X_quantized, ordering) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from .factorization import Factorization
 from .feedback import Rounded
+
+
+class OnDemand:
+    """A field of a dataclass that may be given as a function: it is called when the field is first read, and not again."""
+
+    def __set_name__(self, owner: type, name: str):
+        self.name = name
+
+    def __get__(self, instance: object, owner: type | None = None):
+        if instance is None:
+            raise AttributeError(self.name)  # dataclasses take it to have no default
+        value = instance.__dict__[self.name]
+        if callable(value):
+            value = instance.__dict__[self.name] = value()
+        return value
+
+    def __set__(self, instance: object, value: object):
+        instance.__dict__[self.name] = value
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,18 +51,15 @@ class Result:
     codes: np.ndarray
     rounding_errors: np.ndarray
     saturated: np.ndarray
-    target: np.ndarray
+    target: np.ndarray = OnDemand()
     order: np.ndarray
     damping: float
     seed: int | None
     factorization: Factorization | None
 
 
-def result_of(algorithm: str, rounded: Rounded, target: np.ndarray, order: np.ndarray, seed: int | None,
+def result_of(algorithm: str, rounded: Rounded, target: np.ndarray | Callable[[], np.ndarray], order: np.ndarray, seed: int | None,
               factorization: Factorization | None = None, damping: float = 0.0) -> Result:
-    """Undo the ordering: `rounded` is in processing order, `target` in the original one."""
-    codes = np.empty_like(rounded.codes)
-    weights = np.empty_like(rounded.weights)
-    codes[order], weights[order] = rounded.codes, rounded.weights
+    """What was rounded, with where it came from; `damping` where no factorization brings it."""
     damping = damping if factorization is None else factorization.damping
-    return Result(algorithm, weights, codes, rounded.errors, rounded.saturated, target, order, damping, seed, factorization)
+    return Result(algorithm, rounded.weights, rounded.codes, rounded.errors, rounded.saturated, target, order, damping, seed, factorization)

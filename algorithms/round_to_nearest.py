@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from .arguments import as_matrix
-from .feedback import round_with_feedback
+from .feedback import Rounded
 from .grid import Grid, alphabet_of
 from .result import Result, result_of
-from .rounding import Nearest
+from .rounding import Nearest, round_row
 
 
 def round_to_nearest(W: np.ndarray, grid: Grid) -> Result:
@@ -27,6 +27,7 @@ def round_to_nearest(W: np.ndarray, grid: Grid) -> Result:
     array([0, 1])
     """
     W = as_matrix("W", W, empty_columns=True)
-    no_feedback = np.eye(len(W))
-    rounded = round_with_feedback(no_feedback, W, alphabet_of(grid, W.shape), Nearest())
-    return result_of("round-to-nearest", rounded, W, np.arange(len(W)), None)
+    alphabet = alphabet_of(grid, W.shape)
+    codes, saturated = round_row(alphabet, Nearest(), slice(None), W)
+    weights = alphabet.step * codes
+    return result_of("round-to-nearest", Rounded(codes.astype(np.int64), weights, W - weights, saturated), W, np.arange(len(W)), None)

@@ -122,11 +122,21 @@ def rounding_rule(rounding: str | RoundingRule, seed: int | None, shape: tuple[i
 
 def round_row(alphabet: Alphabet, rule: RoundingRule, t: int, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Codes (K,) and saturation flags (K,) of step `t`, which arrived at the real numbers `z` (K,)."""
-    low, high = alphabet.low[t], alphabet.high[t]
+    step, low, high = alphabet.step[t], alphabet.low[t], alphabet.high[t]
     with np.errstate(over="ignore", invalid="ignore"):  # a ratio beyond every number is saturated, or refused below
-        ratio = z / alphabet.step[t]
+        ratio = z / step
         codes = np.clip(rule.codes(t, ratio), low, high)
-    if not (np.abs(codes) <= LARGEST_CODE).all():
+    refuse_large(codes, ratio)
+    return codes, saturates(ratio, low, high, rule.slack)
+
+
+def refuse_large(codes: np.ndarray, ratio: np.ndarray) -> None:
+    """Refuse codes that float64 cannot tell from their neighbours, or that are no numbers; names the first ratio that led to one."""
+    if not (codes.min(initial=0) >= -LARGEST_CODE and codes.max(initial=0) <= LARGEST_CODE):
         worst = float(ratio[~(np.abs(codes) <= LARGEST_CODE)][0])
         raise reject("weight / step", worst, "ratios whose code is at most 2**53 in size (take a larger step or damping)")
-    return codes, (ratio < low - rule.slack) | (ratio > high + rule.slack)
+
+
+def saturates(ratio: np.ndarray, low: np.ndarray, high: np.ndarray, slack: float) -> np.ndarray:
+    """Which numbers lay beyond the alphabet, in units of their step."""
+    return (ratio < low - slack) | (ratio > high + slack)

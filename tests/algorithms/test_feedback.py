@@ -57,7 +57,7 @@ def test_the_first_number_can_be_replaced(N):
     for seed in range(8):
         L, target, step = dyadic(100 + seed, N, 2)
         first = np.random.default_rng(seed).integers(-100, 100, size=2) / 8
-        rounded = round_with_feedback(L, target, Grid(step).alphabet(N, 2), Nearest(), first)
+        rounded = round_with_feedback(L, target, Grid(step).alphabet(N, 2), Nearest(), start=np.vstack([first, target[1:]]))
         codes, errors = plain_loop(L, target, step, first=first)
         np.testing.assert_array_equal(rounded.codes, codes)
         np.testing.assert_array_equal(rounded.errors, errors.astype(float))
@@ -76,7 +76,7 @@ def test_stochastic_draws_are_those_of_the_step():
 def test_nothing_given_is_changed():
     L, target, step = dyadic(300, 9, 2)
     copies = L.copy(), target.copy(), step.copy()
-    round_with_feedback(L, target, Grid(step).alphabet(9, 2), Nearest(), np.array([1.0, 2.0]))
+    round_with_feedback(L, target, Grid(step).alphabet(9, 2), Nearest(), np.arange(9)[::-1])
     for before, after in zip(copies, (L, target, step), strict=True):
         np.testing.assert_array_equal(before, after)
 

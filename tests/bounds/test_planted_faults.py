@@ -582,7 +582,7 @@ def laid_out(problem, codes, q, errors, saturated=None):
     """A result from arrays in processing order."""
     saturated = np.zeros(q.shape, dtype=bool) if saturated is None else saturated
     whole = np.where(np.isfinite(codes), codes, 0).astype(np.int64)
-    return result_of(problem.algorithm, Rounded(whole, q, errors, saturated), problem.W, problem.order, None, None)
+    return result_of(problem.algorithm, Rounded.of_steps(problem.order, whole, q, errors, saturated), problem.W, problem.order, None, None)
 
 
 def forward_factor(problem):
