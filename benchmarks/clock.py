@@ -17,7 +17,6 @@ from threadpoolctl import ThreadpoolController
 Task = Callable[[], object]
 Name = TypeVar("Name", bound=Hashable)
 
-LONGEST = 30.0  # seconds: what is slower is called once, and that call is its only repetition
 
 
 class Repetition(NamedTuple):
@@ -45,24 +44,29 @@ def threads(count: int) -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-def interleaved(tasks: Mapping[Name, Task], rounds: int, shortest: float = 0.0) -> dict[Name, list[Repetition]]:
-    """`rounds` repetitions of every task, one of each in turn, after calls that are not counted: those load and compile.
+def interleaved(tasks: Mapping[Name, Task], rounds: Callable[[Name], int], shortest: float | None) -> dict[Name, list[Repetition]]:
+    """Repetitions of every task, one of each in turn: in the n-th round of those that have so many rounds.
 
-    A repetition lasts at least about `shortest` seconds of processor time: what is faster is called several times in it.
+    Arguments:
+        tasks: by name.
+        rounds: of each name.
+        shortest: seconds of processor time that a repetition lasts at least; what is faster is called several times in it. To
+            find out, every task is called once or twice before, which is not counted and loads and compiles what it needs.
+            None: no calls before, one call a repetition.
     """
-    first = {name: repetition(task, 1) for name, task in tasks.items()}
-    slow = {name for name, once in first.items() if once.cpu > LONGEST}
-    times = {name: [first[name]] if name in slow else [] for name in tasks}
-    calls = {name: calls_that_last(task, first[name], shortest) for name, task in tasks.items() if name not in slow}
-    for _ in range(rounds):
-        for name, count in calls.items():
-            times[name].append(repetition(tasks[name], count))
+    calls = {name: 1 if shortest is None else calls_that_last(task, shortest) for name, task in tasks.items()}
+    times = {name: [] for name in tasks}
+    for current in range(max(map(rounds, tasks))):
+        for name in (name for name in tasks if current < rounds(name)):
+            times[name].append(repetition(tasks[name], calls[name]))
     return times
 
 
-def calls_that_last(task: Task, first: Repetition, shortest: float) -> int:
-    """How many calls fill the shortest repetition."""
-    return 1 if first.cpu > shortest else ceil(shortest / max(repetition(task, 1).cpu, 1e-6))
+def calls_that_last(task: Task, shortest: float) -> int:
+    """How many calls fill the shortest repetition; the first one does not tell."""
+    if repetition(task, 1).cpu > 2 * shortest:
+        return 1
+    return ceil(shortest / max(repetition(task, 1).cpu, 1e-6)) or 1
 
 
 def repetition(task: Task, calls: int) -> Repetition:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from provable_ptq.algorithms import Factorization, Grid, factorize
+from provable_ptq.algorithms import CrossGram, Factorization, Grid, factorize
 from provable_ptq.bounds.problems import zoo_matrix
 from torch import Tensor
 
@@ -58,6 +58,16 @@ class Layer:
     def gram(self) -> np.ndarray:
         """X^T X (N, N)."""
         return self.X.T @ self.X
+
+    @cached_property
+    def gram_quantized(self) -> np.ndarray:
+        """The Gram matrix (N, N) of the other calibration matrix."""
+        return self.X_quantized.T @ self.X_quantized
+
+    @cached_property
+    def cross_gram(self) -> CrossGram:
+        """The products of the features of both."""
+        return CrossGram(self.X_quantized.T @ self.X)
 
     @cached_property
     def factorization(self) -> Factorization:

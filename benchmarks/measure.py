@@ -8,27 +8,29 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import torch
-from provable_ptq.algorithms import Factorization, optq
+from provable_ptq.algorithms import Factorization, Result
 
 from .clock import Repetition, Task, interleaved, peak_bytes, repetition, threads
 from .jobs import JOBS, whole
-from .layer import DAMPING, FRACTION, PRECISIONS, Layer
-from .published_loop import published_loop
-from .resident import resident_bytes
+from .layer import DAMPING, PRECISIONS, Layer
+from .resident import bytes_in_own_process
 from .sizes import Sizes
 from .small import small_rows
 
 GEMM = ("gemm-numpy", "gemm-torch")
 LARGEST_GEMM = 2048  # the rate of larger products is the same
-BOTH_THREADS = (*GEMM, "gram-loop", "gram-optq", "gram-factorization", "rounding", "rows-loop", "rows-optq", "rows-factorization",
-                "rows-qronos-alternating")
+BOTH_THREADS = (*GEMM, "gram-loop", "gram-optq", "gram-factorization", "rounding", "gram-qronos-alternating", "rows-loop",
+                "rows-optq", "rows-factorization")
+MAIN = (*GEMM, "gram-loop", "gram-optq", "rows-loop", "rows-optq")
+COMPARED = ("gram-optq", "gram-loop")
+HELD = ("gram-loop", "gram-optq", "gram-qronos-alternating", "rows-optq")
 SCALED = ("rows-loop", "rows-factorization", "gram-factorization", "rounding", "rows-qronos-alternating")
 Row = dict[str, object]
 
 
 def all_rows(sizes: Sizes) -> pd.DataFrame:
     """The whole table."""
-    parts = (layers(sizes), equal_integers(sizes), both_threads(sizes), scaling(sizes), memory(sizes), streaming(sizes), small_rows(sizes))
+    parts = (layers(sizes), both_threads(sizes), scaling(sizes), memory(sizes), streaming(sizes), small_rows(sizes))
     return pd.DataFrame([row for part in parts for row in part])
 
 
@@ -68,36 +70,50 @@ def described(part: str, name: str, layer: Layer) -> Row:
 
 
 def layers(sizes: Sizes) -> Iterator[Row]:
-    """Every job in both precisions on square layers with m = 2 N, one thread, all of a size in turn."""
+    """Every job in both precisions on square layers with m = 2 N, one thread, all of a size in turn; and whose integers are the same."""
     for N in sizes.layers:
         seen = [Layer(N, N, 2 * N, precision) for precision in PRECISIONS]
+        tasks = {(name, layer): task(name, layer) for layer in seen for name in (*GEMM, *JOBS) if runs_on(name, layer)}
+        kept = {key: Keeping(tasks[key]) for key in tasks if key[0] in COMPARED}
+
+        def rounds(key: tuple[str, Layer], N: int = N) -> int:
+            return sizes.rounds(N) if key[0] in MAIN or sizes.once > N else 1
+
         with threads(1):
-            tasks = {(name, layer): task(name, layer) for layer in seen for name in (*GEMM, *JOBS) if runs_on(name, layer)}
-            for (name, layer), times in interleaved(tasks, sizes.rounds(N), sizes.shortest).items():
-                yield from rows_of("layers", name, layer, times)
+            measured = interleaved(tasks | kept, rounds, sizes.shortest(N))
+        for (name, layer), times in measured.items():
+            yield from rows_of("layers", name, layer, times)
+        for layer in seen:
+            yield from equal_integers(layer, *(kept[name, layer].last for name in COMPARED))
 
 
-def equal_integers(sizes: Sizes) -> Iterator[Row]:
-    """Shares of entries and of neurons in which OPTQ and the published loop return the same integers, from the same Gram matrix."""
-    for N in sizes.layers:
-        for precision in PRECISIONS:
-            layer = Layer(N, N, 2 * N, precision)
-            with threads(1):
-                ours = optq(Factorization.from_gram(layer.gram, DAMPING, dtype=precision), layer.W, layer.grid).codes
-                theirs = published_loop(torch.from_numpy(layer.gram), layer.W_rows, layer.levels, FRACTION)
-            same = ours == theirs.numpy().T
-            yield described("integers", "entries", layer) | {"share": same.mean()}
-            yield described("integers", "neurons", layer) | {"share": same.all(axis=0).mean()}
+class Keeping:
+    """A task that keeps what it returned last."""
+
+    def __init__(self, run: Task):
+        self.run = run
+        self.last: object = None
+
+    def __call__(self) -> object:
+        self.last = self.run()
+        return self.last
+
+
+def equal_integers(layer: Layer, ours: Result, theirs: torch.Tensor) -> Iterator[Row]:
+    """Shares of entries and of neurons in which OPTQ and the published loop returned the same integers."""
+    same = ours.codes == theirs.numpy().T
+    for what, share in (("entries", same.mean()), ("neurons", same.all(axis=0).mean())):
+        yield described("integers", what, layer) | {"share": float(share)}
 
 
 def both_threads(sizes: Sizes) -> Iterator[Row]:
-    """The same tasks on one thread and on both, in turn."""
+    """The same tasks on one thread and on two, in turn."""
     for N in sizes.threaded:
         for precision in PRECISIONS:
             layer = Layer(N, N, 2 * N, precision)
             made = {name: task(name, layer) for name in BOTH_THREADS}
             tasks = {(name, count): on_threads(made[name], count) for name in BOTH_THREADS for count in (1, 2)}
-            for (name, count), times in interleaved(tasks, sizes.rounds(N), sizes.shortest).items():
+            for (name, count), times in interleaved(tasks, lambda key, N=N: sizes.rounds(N), sizes.shortest(N)).items():
                 yield from rows_of("threads", name, layer, times, count)
 
 
@@ -118,25 +134,20 @@ def scaling(sizes: Sizes) -> Iterator[Row]:
             layer = Layer(**fixed, **{axis: value})
             with threads(1):
                 tasks = {name: task(name, layer) for name in ("gemm-numpy", *SCALED)}
-                times = interleaved(tasks, sizes.scaling_rounds, sizes.shortest)
+                times = interleaved(tasks, lambda name: sizes.scaling_rounds, sizes.shortest(layer.N))
             for name, repetitions in times.items():
                 yield from rows_of("scaling", name, layer, repetitions, axis=axis)
             for name in SCALED:
-                yield described("scaling", name, layer) | {"axis": axis} | traced(name, tasks[name])
+                if JOBS[name].ours:  # PyTorch's arrays leave no trace
+                    yield described("scaling", name, layer) | {"axis": axis, "bytes": peak_bytes(tasks[name])}
 
 
 def memory(sizes: Sizes) -> Iterator[Row]:
-    """The most bytes that whole jobs hold beyond their inputs at the largest size: traced, and as the system sees it."""
-    N = sizes.layers[-1]
-    for precision in PRECISIONS:
+    """The most bytes that whole jobs hold beyond their inputs: as NumPy allocates them, and as the system sees it."""
+    for precision, N in sizes.held:
         layer = Layer(N, N, 2 * N, precision)
-        for name in sizes.held:
-            yield described("memory", name, layer) | {"resident": resident_bytes(name, layer)} | traced(name, task(name, layer))
-
-
-def traced(name: str, run: Task) -> dict[str, int]:
-    """Traced bytes of a job; of PyTorch's arrays there is no trace."""
-    return {"bytes": peak_bytes(run)} if JOBS[name].ours else {}
+        for name in HELD:
+            yield described("memory", name, layer) | bytes_in_own_process(name, layer)
 
 
 def streaming(sizes: Sizes) -> Iterator[Row]:

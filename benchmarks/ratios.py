@@ -70,6 +70,7 @@ class Seconds:
         return 2 * gemm_size(N) ** 3 / seconds
 
     def ratio(self, job: tuple[str, str], other: tuple[str, str], N: int) -> Spread:
-        """One job over another, both with their precision, round by round; over the median of the other where it ran but once."""
+        """One job over another, both with their precision, in every round that has both."""
         a, b = self.of(*job, N), self.of(*other, N)
-        return Spread.of(a / b if len(a) == len(b) else a / np.median(b) if len(a) and len(b) else np.array([]))
+        both = min(len(a), len(b))
+        return Spread.of(a[:both] / b[:both])

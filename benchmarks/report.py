@@ -48,10 +48,10 @@ Written by `make benchmark`. Seconds say something about one machine; the ratios
 
 **How it was timed.** A layer has N features, K = N neurons and m = 2 N calibration rows (`{KIND}` features, Gaussian weights, {BITS} bits
 per neuron, damping {100 * FRACTION:g} % of the mean diagonal). All jobs of one size, in both precisions, take turns: one repetition of
-each, then the next round, after calls that do not count; a ratio compares repetitions of the same round. Numbers are medians over
-{counts} ± half the distance between the quartiles; what took so long that it was run once stands
-without ±. Times are processor time on one thread unless a section says otherwise. A result counts as made when its codes, weights,
-errors and saturated entries are there, a factorization when its order, pivots and L are.
+each, then the next round; before that every one is called once or twice, which does not count. A ratio compares repetitions of the same
+round. Numbers are medians over {counts} ± half the distance between the quartiles; what was run once stands without ±.
+Times are processor time on one thread unless a section says otherwise. A result counts as made when its codes, weights, errors and
+saturated entries are there (the target u of Qronos is not asked for), a factorization when its order, pivots and L are.
 
 **The limit** of a layer is the time of N³/3 + N²K operations (multiplications and additions: one Cholesky factor, and for each neuron a
 product with a triangle) at the rate of a plain matrix product, NumPy's or PyTorch's, whichever is faster in the same round and precision.
@@ -155,13 +155,13 @@ def growth(table: pd.DataFrame) -> str:
 def memory(table: pd.DataFrame) -> str:
     """What whole jobs hold at once."""
     rows = table[table["part"] == "memory"]
-    found = {precision: memory_of(table, precision) for precision in PRECISIONS}
-    columns = [(precision, how) for precision in PRECISIONS for how in ("allocated", "resident")]
+    sizes = {precision: int(N) for precision, N in zip(rows["precision"], rows["N"], strict=True)}
+    found = {precision: memory_of(table, precision) for precision in sizes}
+    columns = [(precision, how) for precision in sizes for how in ("allocated", "resident")]
     lines = [(with_input(job), *(dash(found[precision].loc[job, how]) for precision, how in columns)) for job in rows["job"].unique()]
-    N, m = int(rows["N"].iloc[0]), int(rows["m"].iloc[0])
-    text = (f"The most that a job holds at once beyond its inputs, its result included, in N² numbers of its precision, at N = K = {N:,},\n"
-            f"m = {m:,}: as NumPy's allocations add up, and by how much the peak of a process of its own grows.")
-    return section("Memory", text, markdown(("", *(f"{precision}, {how}" for precision, how in columns)), lines))
+    text = ("The most that a job holds at once beyond its inputs, its result included, in N² numbers of its precision: as NumPy's\n"
+            "allocations add up, and by how much a process of its own grows.")
+    return section("Memory", text, markdown(("", *(f"N = {sizes[precision]:,}, {precision}, {how}" for precision, how in columns)), lines))
 
 
 def dash(value: float) -> str:

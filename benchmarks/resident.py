@@ -1,34 +1,36 @@
-"""The memory of a job as the system sees it, buffers of BLAS and of PyTorch included: the growth of the peak of a process of its own."""
+"""The memory of a job in a process of its own: what NumPy allocates, and by how much the process grows, BLAS and PyTorch included."""
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 
+from .clock import peak_bytes
 from .jobs import JOBS
 from .layer import Layer
 
-WARM_UP = 64  # features of a layer on which the job runs first, so that libraries and buffers are loaded
+WARM_UP = 64  # features of a layer on which the job runs first, so that libraries and their buffers are loaded
 
 
-def resident_bytes(name: str, layer: Layer) -> int:
-    """By how much the peak grows while the job runs once; its inputs are there before."""
+def bytes_in_own_process(name: str, layer: Layer) -> dict[str, int]:
+    """The most that a job holds at once beyond its inputs: `bytes` allocated by NumPy (not for PyTorch's jobs), and `resident`."""
     words = [sys.executable, "-m", "benchmarks.resident", name, *map(str, (layer.N, layer.K, layer.m)), layer.precision]
     done = subprocess.run(words, cwd=Path(__file__).resolve().parents[1], capture_output=True, text=True, check=True)
-    return int(done.stdout.split()[-1])
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def growth(name: str, layer: Layer) -> int:
-    """The same, in this process."""
+def growth(name: str, layer: Layer) -> dict[str, int]:
+    """The same, in this process, of one call."""
     JOBS[name].prepare(Layer(WARM_UP, WARM_UP, 2 * WARM_UP, layer.precision))()
     task = JOBS[name].prepare(layer)
     forget_peak()
     before = peak()
-    task()
-    return peak() - before
+    allocated = peak_bytes(task)
+    return {"resident": peak() - before} | ({"bytes": allocated} if JOBS[name].ours else {})
 
 
 def forget_peak() -> None:
@@ -48,4 +50,4 @@ def peak() -> int:
 
 if __name__ == "__main__":
     name, *numbers, precision = sys.argv[1:]
-    print(growth(name, Layer(*map(int, numbers), precision)))
+    print(json.dumps(growth(name, Layer(*map(int, numbers), precision))))

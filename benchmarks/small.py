@@ -31,7 +31,7 @@ def small_rows(sizes: Sizes) -> Iterator[dict[str, object]]:
     for make in (definition, single_runs, exact_optima, rationals):
         for what, slower, faster, times in make(rng, sizes):
             with threads(1):
-                measured = interleaved({"slower": slower, "faster": faster}, sizes.scaling_rounds)
+                measured = interleaved({"slower": slower, "faster": faster}, lambda side: sizes.scaling_rounds, sizes.shortest_repetition)
             yield from side_rows(what, measured, times)
     yield from runner_rows(sizes)
 
@@ -92,7 +92,7 @@ def runner_rows(sizes: Sizes) -> Iterator[dict[str, object]]:
 
         return through_store
 
-    measured = interleaved({"bare": bare, "one": run(1), "two": run(2)}, sizes.scaling_rounds)
+    measured = interleaved({"bare": bare, "one": run(1), "two": run(2)}, lambda name: sizes.scaling_rounds, sizes.shortest_repetition)
     for rival, words in (("bare", "a bare loop over the cells"), ("two", "on two processes")):
         what = f"{len(study.cells)} cells of a sweep: the runner on one process, {words}"
         for row in side_rows(what, {"slower": measured["one"], "faster": measured[rival]}):
