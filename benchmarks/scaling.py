@@ -8,7 +8,9 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
-from provable_ptq.figures.style import BLACK, BLUE, GREEN, ORANGE, PAGE, PURPLE, VERMILION, Look, dots, styled
+from provable_ptq.figures.looks import BLACK, BLUE, GREEN, ORANGE, PURPLE, VERMILION, Look
+from provable_ptq.figures.marks import dots
+from provable_ptq.figures.style import PAGE, styled
 
 from .measure import gemm_size
 from .ratios import limit_operations
