@@ -137,9 +137,13 @@ def test_the_target_is_computed_when_it_is_asked_for_and_then_a_field_like_any_o
     X, W = rng.normal(size=(9, 4)), rng.normal(size=(4, 2))
     result = qronos(X, X + 0.1, W, Grid(0.5))
     copied = pickle.loads(pickle.dumps(result))
+    expected = qronos(X, X + 0.1, W, Grid(0.5)).target
+    W += 1  # the caller may go on using the array
+    np.testing.assert_array_equal(result.target, expected)
     assert result.target is result.target
     np.testing.assert_array_equal(copied.target, result.target)
     assert replace(result, target=W).target is W
     assert replace(result, seed=1).target is result.target
+    assert not hasattr(result, "targets")
     with pytest.raises(FrozenInstanceError):
         result.target = W

@@ -148,6 +148,19 @@ def test_nothing_given_is_changed():
         np.testing.assert_array_equal(before, after)
 
 
+@pytest.mark.parametrize("N", [9, 3 * BLOCK])
+def test_how_arrays_lie_in_memory_makes_no_difference(N):
+    L, target, step = dyadic(700, N, 3)
+    alphabet, order = Grid(step).alphabet(N, 3), np.arange(N)[::-1]
+    expected = round_with_feedback(L, target, alphabet, Nearest(), order, target + 1)
+    for lay in (np.asfortranarray, lambda A: np.repeat(A, 2, axis=1)[:, ::2]):
+        given = round_with_feedback(lay(L), lay(target), alphabet, Nearest(), order, lay(target + 1))
+        for one, other in zip(expected, given, strict=True):
+            np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(round_with_feedback(lay(L), lay(target), alphabet, Nearest(), order).codes,
+                                      round_with_feedback(L, target, alphabet, Nearest(), order).codes)
+
+
 def test_no_neurons():
     rounded = round_with_feedback(np.eye(5), np.zeros((5, 0)), Grid(1.0).alphabet(5, 0), Nearest())
     assert all(array.shape == (5, 0) for array in rounded)
