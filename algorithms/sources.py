@@ -156,10 +156,9 @@ def column_norms_squared(name: str, X: np.ndarray) -> np.ndarray:
 
 
 def _fingerprint(X: np.ndarray) -> np.ndarray:
-    """One number per column of X (m, N) from all its bits: no entry can change alone without changing it."""
-    bits = X.view(f"u{X.itemsize}")
-    odd = np.random.default_rng(0).integers(np.iinfo(bits.dtype).max, size=len(X), dtype=bits.dtype) | bits.dtype.type(1)
-    return np.einsum("i,ij->j", odd, bits)
+    """Two numbers per column of X (m, N) from all its bits (one in float32): no half of an entry can change alone without them."""
+    odd = np.random.default_rng(0).integers(2**64 - 1, size=len(X), dtype=np.uint64) | np.uint64(1)
+    return np.einsum("i,ij->j", odd, X.view(np.uint32), dtype=np.uint64, casting="unsafe")
 
 
 def _is_read_only(array: np.ndarray) -> bool:
