@@ -75,7 +75,7 @@ QUICK = Sizes(
     scaling_rounds=2,
     streamed=(32, 320),
     held=(("float64", 64),),
-    draws=4096,
+    draws=64,
     cells=100,
     shortest_repetition=0.0,
 )

@@ -20,7 +20,6 @@ from provable_ptq.experiments.study import read_study
 from .clock import Repetition, Task, interleaved, threads
 from .sizes import Sizes
 
-SINGLE_RUNS = 500
 GRID = Grid(0.2)
 Pair = tuple[str, Task, Task, float]  # what it is, the slower and the faster task, how often the slower one is thought to run
 
@@ -52,10 +51,10 @@ def definition(rng: np.random.Generator, sizes: Sizes) -> Iterator[Pair]:
 
 def single_runs(rng: np.random.Generator, sizes: Sizes) -> Iterator[Pair]:
     problem = Problem(rng.standard_normal((256, 64)), rng.standard_normal((64, 1)), GRID, damping=1.0, rounding="stochastic")
-    f = problem.factorization
-    yield (f"stochastic OPTQ, N = 64, {sizes.draws:,} draws: runs one by one ({SINGLE_RUNS} timed), the Monte-Carlo kernel",
-           lambda: [optq(f, problem.W, GRID, rounding="stochastic", seed=k) for k in range(SINGLE_RUNS)],
-           lambda: list(monte_carlo(problem, 0, sizes.draws)), sizes.draws / SINGLE_RUNS)
+    f, runs = problem.factorization, min(500, sizes.draws)
+    yield (f"stochastic OPTQ, N = 64, {sizes.draws:,} draws: runs one by one ({runs} timed), the Monte-Carlo kernel",
+           lambda: [optq(f, problem.W, GRID, rounding="stochastic", seed=k) for k in range(runs)],
+           lambda: list(monte_carlo(problem, 0, sizes.draws)), sizes.draws / runs)
 
 
 def exact_optima(rng: np.random.Generator, sizes: Sizes) -> Iterator[Pair]:
