@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .arguments import reject
-from .triangles import triangle_of, with_ridge
+from .triangles import triangle_of, unit_lower, with_ridge
 
 if TYPE_CHECKING:
     from .factorization import Factorization
@@ -35,8 +35,11 @@ class Source:
         """Decreasing; those of live features at least."""
         raise NotImplementedError
 
-    def lower_factor(self, order: np.ndarray, damping: float) -> np.ndarray:
-        """Lower triangular T (n, n) with T^T T = H over the n live features in `order`; zero where H is singular beyond doubt."""
+    def lower_factor(self, order: np.ndarray, damping: float, natural: np.ndarray | None = None) -> np.ndarray:
+        """Lower triangular T (n, n) with T^T T = H over the n live features in `order`; zero where H is singular beyond doubt.
+
+        `natural` is D L of the factorization in natural order at this damping, where it is known.
+        """
         raise NotImplementedError
 
     def pivot_tolerance(self, norm: float | None = None) -> float:
@@ -125,12 +128,17 @@ class RowSource(Source):
         ridge = np.sqrt(np.asarray(damping, dtype=rows.dtype)) * np.eye(N, dtype=rows.dtype)
         return np.vstack([rows, ridge]) if damping else rows
 
-    def lower_factor(self, order: np.ndarray, damping: float) -> np.ndarray:
-        """From the triangle: as it is in natural order, by an N x N QR in another; damping updates it."""
+    def lower_factor(self, order: np.ndarray, damping: float, natural: np.ndarray | None = None) -> np.ndarray:
+        """From the triangle: as it is in natural order, by an N x N QR in another; damping updates it before that."""
         place = (np.cumsum(self.live) - 1)[order]
-        natural = np.array_equal(place, np.arange(len(place)))
-        R = self.triangle if natural else triangle_of(self.triangle[: self.samples, ::-1], place)
-        return with_ridge(R, damping, overwrite=not natural)[::-1, ::-1]
+        if np.array_equal(place, np.arange(len(place))):
+            return with_ridge(self.triangle, damping)[::-1, ::-1]
+        if damping:
+            natural = _rounded(with_ridge(self.triangle, damping)[::-1, ::-1]) if natural is None else natural
+            rows = natural[::-1]  # large ones first
+        else:
+            rows = self.triangle[: self.samples, ::-1]
+        return triangle_of(rows, place)[::-1, ::-1]
 
     def pivot_tolerance(self, norm: float | None = None) -> float:
         """max(m, N) eps ||X||_2."""
@@ -153,6 +161,13 @@ def column_norms_squared(name: str, X: np.ndarray) -> np.ndarray:
         accepted = "zero, or entries whose squares do not vanish (rescale the matrix)"
         raise reject(f"max|{name}[:, {column}]|", float(largest[column]), accepted)
     return norms
+
+
+def _rounded(T: np.ndarray) -> np.ndarray:
+    """T as it comes back from its pivots and L, to the bit."""
+    L = unit_lower(T)
+    L *= np.abs(np.diag(T))[:, None]
+    return L
 
 
 def _fingerprint(X: np.ndarray) -> np.ndarray:
