@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .arguments import reject
+from .condition import extreme_singular_values
 from .triangles import triangle_of, unit_lower, with_ridge
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Source:
         self.samples = samples
         self.column_norms_squared = column_norms_squared
         self.live = column_norms_squared > 0
+        self._extremes: dict[float, tuple[float, float] | None] = {}
 
     @property
     def X(self) -> np.ndarray | None:
@@ -55,6 +57,12 @@ class Source:
     def largest_eigenvalue(self) -> float:
         """sigma_max(X^T X)."""
         return float(self.singular_values.max(initial=0.0) ** 2)
+
+    def extreme_singular_values(self, damping: float, T: np.ndarray) -> tuple[float, float] | None:
+        """Of the damped live columns, by way of one of their triangles T: no ordering changes them."""
+        if damping not in self._extremes:
+            self._extremes[damping] = extreme_singular_values(T[::-1, ::-1], lower=False)
+        return self._extremes[damping]
 
     def root(self, damping: float) -> np.ndarray:
         """S (k, N) with S^T S = X^T X + damping I, features in their original order."""
