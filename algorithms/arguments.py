@@ -101,6 +101,12 @@ def as_share(name: str, value: object) -> float:
     return float(value)
 
 
+@overload
+def as_count(name: str, value: object, least: int = 1, most: int | None = None) -> int: ...
+@overload
+def as_count(name: str, value: object, least: int = 1, most: int | None = None, *, optional: bool) -> int | None: ...
+
+
 def as_count(name: str, value: object, least: int = 1, most: int | None = None, optional: bool = False) -> int | None:
     """`value` as a Python integer, which never wraps around; None where that is `optional`.
 
