@@ -62,13 +62,13 @@ def triangle_of(matrix: np.ndarray, columns: np.ndarray | slice = slice(None)) -
     return triangle.upper(last=True)
 
 
-def with_ridge(R: np.ndarray, damping: float) -> np.ndarray:
+def with_ridge(R: np.ndarray, damping: float, overwrite: bool = False) -> np.ndarray:
     """The triangle of the same rows above sqrt(damping) I: pivots that damping alone keeps from zero come out to all digits."""
     if not damping or not len(R):
         return R
     ridge = np.zeros(R.shape, dtype=R.dtype, order="F")
     np.fill_diagonal(ridge, np.sqrt(np.asarray(damping, dtype=R.dtype)))
-    return _update(len(R), R, ridge, overwrite=False)
+    return _update(len(R), R, ridge, overwrite)
 
 
 def unit_lower(T: np.ndarray) -> np.ndarray:
@@ -83,11 +83,19 @@ def unit_lower(T: np.ndarray) -> np.ndarray:
     return L
 
 
+def inverse_lower(T: np.ndarray, unit_diagonal: bool = False) -> np.ndarray:
+    """The inverse of a lower triangular matrix (n, n)."""
+    (invert,) = get_lapack_funcs(("trtri",), (T,))
+    return invert(T.T, lower=0, unitdiag=unit_diagonal)[0].T
+
+
 def _folded(upper: np.ndarray | None, block: np.ndarray, overwrite: bool) -> np.ndarray:
     """The triangle of what `upper` stands for with the rows of `block` below it."""
     if upper is None:
         return _square(_triangularized(block, overwrite))
-    return _update(0, upper, block, overwrite) if len(block) else upper
+    if not len(block):
+        return upper
+    return _update(0, upper, block if overwrite else block.copy(order="F"), overwrite)
 
 
 def _triangularized(block: np.ndarray, overwrite: bool) -> np.ndarray:
@@ -99,9 +107,9 @@ def _triangularized(block: np.ndarray, overwrite: bool) -> np.ndarray:
 
 
 def _update(triangular: int, upper: np.ndarray, below: np.ndarray, overwrite: bool) -> np.ndarray:
-    """The triangle of `upper` above `below`, the last `triangular` rows of which form an upper triangle."""
+    """The triangle of `upper` above `below`, the last `triangular` rows of which form an upper triangle and which is used up."""
     (update,) = get_lapack_funcs(("tpqrt",), (upper,))
-    updated, _, _, failed = update(triangular, _panel(len(upper)), upper, below, overwrite_a=overwrite, overwrite_b=overwrite)
+    updated, _, _, failed = update(triangular, _panel(len(upper)), upper, below, overwrite_a=overwrite, overwrite_b=True)
     _check("tpqrt", failed)
     return updated
 

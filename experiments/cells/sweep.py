@@ -75,14 +75,15 @@ class SweepCell:
         with threadpool_limits(limits=1):
             chosen = self._chosen([claim_id for file in self.claims_files for claim_id in load_claims(file)])
             inputs = Inputs(self.calibration, self.parameters, self.study_seed, self.seed, self.mismatch, cache)
+            layer = inputs.layer()
             try:
                 views = Views.of(self, inputs)
             except RankDeficientError as error:
                 rows = [{"record": "run", "outcome": Outcome.NOT_APPLICABLE.value, "advice": str(error)}]
             else:
                 rows = self._rows(views, chosen)
-            axes = self._axes(inputs.layer())
-            return [axes | row for row in rows], dict(inputs.layer().files)
+            axes = self._axes(layer)
+            return [axes | row for row in rows], dict(layer.files)
 
     def _rows(self, views: Views, chosen: list[Claim]) -> list[dict]:
         if self.draws:

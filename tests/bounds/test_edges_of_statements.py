@@ -1,13 +1,16 @@
 """Where statements change their form: equality, nothing to compare, ends of alphabets, and what a residual is relative to."""
 
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 import pytest
 from provable_ptq.algorithms import Grid
 from provable_ptq.bounds import Outcome, Problem, check, claims
 from provable_ptq.bounds.check import unmet_hypotheses
+from provable_ptq.bounds.checking.arithmetic import as_float
 from provable_ptq.bounds.deterministic.optq_l2_tight import tight_problem
+from provable_ptq.bounds.exact import check_exact
 
 RNG = np.random.default_rng(20261124)
 X, W = RNG.standard_normal((7, 5)), 2 * RNG.standard_normal((5, 3))
@@ -182,3 +185,68 @@ def test_draws_of_ones_own_program_are_judged_alike_in_all_units(claim_id, input
     assert (extreme.failures, extreme.draws) == (moderate.failures, 300)
     degree = {"sto-optq-linf-rowwise": 1, "sto-optq-l2": 2}[claim_id]
     np.testing.assert_allclose(extreme.bound, np.ldexp(moderate.bound, degree * (inputs + weights)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("claim_id", ["sto-optq-convex-order", "sto-optq-convex-order-sharp"])
+@pytest.mark.parametrize("samples", [7, 12])
+def test_the_convex_order_is_tried_along_different_signs(claim_id, samples):
+    """One sample by itself, then three combinations of all samples that are not one and the same."""
+    rng = np.random.default_rng(6)
+    inputs, weights = rng.standard_normal((samples, 4)), 2 * rng.standard_normal((4, 2))
+    given = Problem(inputs, weights, Grid(0.5), damping=0.2, rounding="stochastic", seed=1)
+    outputs = given.X @ (given.W - given.result.weights)
+    sizes = np.asarray(claims()[claim_id](given, given.result).measured)[1::5]
+    assert sizes.shape == (4, 2)
+    assert np.abs(np.abs(outputs) - sizes[0]).min(axis=0) == pytest.approx(0, abs=1e-12)
+    assert len({tuple(row.round(9)) for row in sizes}) == 4
+    assert (np.abs(sizes[1:] - np.abs(outputs.sum(axis=0))) > 1e-9).any(axis=0).all(), "not the plain sum each time"
+
+
+@pytest.mark.parametrize(("codes", "accepted"), [(1, False), (4, False), (3, True), (2, True)])
+def test_a_certificate_that_accepts_everything_is_seen_at_a_tie_too(codes, accepted, monkeypatch):
+    """z = 2.5: only 2 and 3 are nearest; the claim says so without asking the certificate."""
+    module = import_module("provable_ptq.bounds.deterministic.optq_certificate")
+    monkeypatch.setattr(module, "first_departures", lambda problem, codes, errors: np.full(problem.K, problem.N))
+    given = Problem(np.eye(2), np.array([[2.5], [0.2]]), Grid(1.0))
+    given_codes = np.array([[codes], [0]])
+    other = Arbitrary(given_codes.astype(float), given_codes, given.W - given_codes, np.zeros((2, 1), dtype=bool))
+    evaluation = claims()["optq-certificate"](given, other)
+    assert evaluation.measured[0, 0] == 2
+    assert (evaluation.bound[0, 0] == 2) == accepted
+
+
+def test_distances_to_the_grid_are_the_same_numbers_exactly():
+    """Weights on either side of codes of either sign, on the grid, and halfway."""
+    weights = np.array([[0.3, -0.7, 5.25], [-1.375, 0.0, 2.5], [1.875, -2.25, -3.5]])
+    given = Problem(np.array([[2.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 1.0]]), weights, Grid(0.5), damping=0.25)
+    name = "optimum-floor"
+    exact, floating = check_exact(given, [name]).verdicts[name].bound, check(given, [name])[name].bound
+    assert as_float(np.asarray(exact)[:2]) == pytest.approx(np.asarray(floating)[:2])
+    H = given.X.T @ given.X + 0.25 * np.eye(3)
+    distances = np.abs(weights - 0.5 * np.rint(weights / 0.5))
+    assert np.asarray(floating)[0] == pytest.approx((distances**2 / np.diag(np.linalg.inv(H))[:, None]).max(axis=0))
+
+
+DEGREES = {"squared output error": (2, 2), "squared output error per sample": (2, 2), "output error": (1, 1),
+           "squared calibration entry": (2, 0), "weight": (0, 1)}  # in the unit of the inputs, of the weights
+
+
+@pytest.mark.parametrize(("inputs", "weights"), [(-9, 0), (7, 0), (0, -9), (0, 7)])
+@pytest.mark.parametrize("claim_id", [
+    name for name, made in claims().items() if made.unit in DEGREES and not made.fixed and made.construct is None])
+def test_both_sides_keep_to_their_units(claim_id, inputs, weights):
+    """Inputs below and above 1, weights and steps as well: powers of two change no code and no digit of either side."""
+    made = claims()[claim_id]
+
+    def sides(inputs, weights):
+        about = {"X_quantized": np.ldexp(X_TILDE, inputs)} if made.chapter == "mismatch" else {}
+        damping = {} if made.algorithms[0] == "gpfq" else {"damping": float(np.ldexp(0.37, 2 * inputs))}
+        given = Problem(np.ldexp(X, inputs), np.ldexp(W, weights), Grid(np.ldexp(STEPS, weights)),
+                        made.algorithms[0], ordering=ORDER, seed=4, rounding=made.rounding or "nearest",
+                        X_validation=np.ldexp(X[:4], inputs), **damping, **about)
+        evaluation = made(given, given.result)
+        return np.asarray(evaluation.measured, dtype=float), np.asarray(evaluation.bound, dtype=float)
+
+    exponent = DEGREES[made.unit][0] * inputs + DEGREES[made.unit][1] * weights
+    for here, there in zip(sides(0, 0), sides(inputs, weights), strict=True):
+        np.testing.assert_allclose(there, np.ldexp(here, exponent), rtol=1e-9, atol=1e-12 * float(np.ldexp(np.abs(here).max(), exponent)))

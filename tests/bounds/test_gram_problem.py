@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from provable_ptq.algorithms import Factorization, Grid, InvalidArgumentError, RankDeficientError, factorize
-from provable_ptq.algorithms.sources import Folding
+from provable_ptq.algorithms.folding import Folding
 from provable_ptq.bounds import Outcome, Problem, check, claims
 from provable_ptq.bounds.certificate import departures
 from provable_ptq.bounds.exact import check_exact
