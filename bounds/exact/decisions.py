@@ -77,7 +77,7 @@ def check_exact(problem: Problem, ids: Iterable[str] | None = None, algorithm: E
 def same_codes(problem: Problem, result: ExactResult) -> np.ndarray:
     """For which neurons (K,) float64 makes the integers of an exact result; none where it refuses the problem."""
     try:
-        return np.asarray((in_units(problem)[1].result.codes == result.codes).all(axis=0))
+        return np.equal(in_units(problem)[1].result.codes, result.codes).all(axis=0)
     except InvalidArgumentError:  # float64 cannot tell live columns apart, or cannot square them
         return np.zeros(problem.K, dtype=bool)
 
