@@ -29,6 +29,7 @@ test: setup
 
 lint: setup
 	$(BIN)/ruff check .
+	$(BIN)/basedpyright
 
 check: setup
 	$(BIN)/provable-ptq check

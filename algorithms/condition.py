@@ -31,8 +31,9 @@ def extreme_singular_values(triangle: np.ndarray, lower: bool) -> tuple[float, f
         return solved
 
     def largest(product: Callable[[np.ndarray], np.ndarray]) -> float:
-        operator = LinearOperator(triangle.shape, matvec=product, dtype=triangle.dtype)
-        return float(np.sqrt(eigsh(operator, k=1, ncv=8, tol=1e-2, v0=start, return_eigenvectors=False)[0]))
+        operator = LinearOperator(triangle.shape, matvec=product, dtype=triangle.dtype)  # pyright: ignore[reportCallIssue]  # its `__new__` misleads
+        values = eigsh(operator, k=1, ncv=8, tol=1e-2, v0=start, return_eigenvectors=False)  # pyright: ignore[reportArgumentType]
+        return float(np.sqrt(values[0]))
 
     try:
         norm = largest(lambda x: triangle.T @ (triangle @ (x / unit)) / unit)

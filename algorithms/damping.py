@@ -21,6 +21,7 @@ class Diagonal(Protocol):
 
     def largest_eigenvalue(self) -> float:
         """sigma_max(X^T X)."""
+        ...
 
 
 def resolve_damping(damping: float | str, source: Diagonal) -> float:

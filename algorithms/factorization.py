@@ -90,7 +90,7 @@ class Factorization:
     @cached_property
     def sample_rows_of_V(self) -> np.ndarray:
         """The first m rows of V, (m, N): the part of each feature that no later one explains."""
-        return solve_triangular(self.L, self.X[:, self.order].T, lower=True, trans="T", unit_diagonal=True).T
+        return solve_triangular(self.L, self.X[:, self.order].T, lower=True, trans=1, unit_diagonal=True).T
 
     @property
     def V(self) -> np.ndarray:

@@ -7,6 +7,7 @@ in both directions it is T, lower triangular with T^T T the Gram matrix: what re
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.linalg import get_lapack_funcs
 
 PANEL = 64  # columns that LAPACK eliminates at a time, where there are many
@@ -27,7 +28,7 @@ class Triangle:
     (True, True)
     """
 
-    def __init__(self, columns: int, dtype: object = np.float64, rows: int | None = None):
+    def __init__(self, columns: int, dtype: DTypeLike = np.float64, rows: int | None = None):
         """`rows` is how many will come, where that is known."""
         capacity = max(columns, BLOCK // columns)
         self._block = np.empty((capacity if rows is None else min(rows, capacity), columns), dtype=dtype, order="F")

@@ -147,7 +147,7 @@ def campaign(ids: Iterable[str] | None = None, examples: int = 500, seed: int = 
     for turn in range(MOST_ROUNDS):
         short = [made.id for made in chosen if turn == 0 or (made.examples is None and summaries[made.id].tried < examples)]
         starts = range(turn * examples, (turn + 1) * examples, BATCH) if short else ()
-        batches = joblib.Parallel(n_jobs=workers, return_as="generator")(
+        batches: Iterator[list[Checked]] = joblib.Parallel(n_jobs=workers, return_as="generator")(  # pyright: ignore[reportAssignmentType]
             joblib.delayed(_batch)(short, seed, range(start, min(start + BATCH, (turn + 1) * examples)), confidence, claims_file, exact)
             for start in starts
         )

@@ -123,7 +123,7 @@ def test_path_probabilities_add_up_to_exactly_one():
     rng = np.random.default_rng(0)
     problem = Problem(rng.standard_normal((4, 4)), rng.standard_normal((4, 1)), Grid(0.7), rounding="stochastic")
     paths = ExactProblem(repeat_neuron(problem, 0, 2**4), EveryPath(4))
-    assert sum(_path_weights(paths, paths.result), fmpq(0)) == 1
+    assert sum(_path_weights(paths, paths.result, paths.rule.up), fmpq(0)) == 1
 
 
 @pytest.mark.parametrize("number", range(3))
