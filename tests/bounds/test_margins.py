@@ -97,3 +97,16 @@ def test_a_ratio_does_not_depend_on_the_entries_beside_it(measured, bound, ratio
     sides = np.array([[measured, bound], company]) if company else np.array([[measured, bound]])
     assert ratios(Kind.UPPER, Evaluation(sides[:, 0], sides[:, 1]))[0] == ratio
     assert ratios(Kind.LOWER, Evaluation(sides[:, 1], sides[:, 0]))[0] == ratio
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-6, 0.1, 0.9, 1.5, 4.0])
+@pytest.mark.parametrize("residual", [1e-11, 0.05, 0.3, 0.99, 1.3, 1.7, 2.1, 3.0, 5.5])
+def test_an_identity_is_violated_where_losing_all_digits_does_not_explain_it(residual, noise):
+    """Sides that are sums of terms of size 1. Where `noise` is a good part of that, float64 may hold none of their digits: both
+    sides may be off by the size itself, or one by the noise where that is more."""
+    verdict = decided(Kind.IDENTITY, [residual], bound=0.0, scale=np.ones(1), noise=np.full(1, noise))
+    lost = noise + 1e-10
+    fine = noise < 1e-3
+    explained = lost if fine else 1 + max(lost, 1.0)
+    expected = Outcome.VIOLATED if residual > explained else Outcome.HOLDS if fine else Outcome.UNDECIDED
+    assert verdict.outcome is expected

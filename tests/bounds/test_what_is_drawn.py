@@ -104,6 +104,16 @@ def test_the_closest_tie_of_a_campaign_is_that_of_its_problems():
     assert 0 < summary.same_codes <= summary.neurons
 
 
+@pytest.mark.parametrize("ratios", [(1e-15,), (1e-15, 3e-13), (3e-3, 1e-15), (0.0,)])
+def test_the_worst_ratio_is_one_that_was_met(ratios):
+    """Residuals of identities are tiny: a campaign that never met more than 3e-13 says so."""
+    summary = Summary(claims()["optq-identity"])
+    assert summary.worst == 0
+    for ratio in ratios:
+        summary.add(Verdict(Outcome.HOLDS, ratio=ratio))
+    assert summary.worst == max(ratios)
+
+
 @pytest.mark.parametrize(("claim_id", "outcomes", "words"), [
     ("optq-l2", {Outcome.HOLDS: 1}, "not refuted on 1 drawn problem"),
     ("optq-l2", {Outcome.HOLDS: 1, Outcome.UNDECIDED: 1}, "not refuted on 1 drawn problem, undecided on 1"),
