@@ -1,8 +1,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 
-.PHONY: setup reproduce update quick test lint check benchmark clean
+.PHONY: setup reproduce update quick test lint check benchmark benchmark-peers clean
 
 setup: $(VENV)/installed
 
@@ -35,5 +36,19 @@ check: setup
 benchmark: setup
 	$(BIN)/python -m benchmarks
 
+# Other programs need other versions than the shipped constraints: an environment of their own.
+benchmark-peers: $(PEERS)/installed
+	$(PEERS)/bin/python -m benchmarks.peers
+
+$(PEERS)/installed: pyproject.toml constraints.txt benchmarks/peers.txt
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	grep -E '^(numpy|scipy|torch)==' constraints.txt > $(PEERS)/constraints.txt
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(PEERS)/constraints.txt torch --editable .
+	while read -r peer; do \
+		$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(PEERS)/constraints.txt "$$peer" \
+			|| echo "$$peer cannot be installed here: it is left out"; \
+	done < benchmarks/peers.txt
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist out *.egg-info
+	rm -rf $(VENV) $(PEERS) build dist out *.egg-info

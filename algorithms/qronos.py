@@ -93,12 +93,12 @@ def _difference(X: np.ndarray | CrossGram, f: Factorization) -> tuple[np.ndarray
     if not isinstance(X, CrossGram):
         X = as_matrix("X", X, f.L.dtype, rows=len(f.X), columns=f.features)
         return f.X.T, X - f.X
-    cross = as_matrix("X.matrix", X.matrix, rows=f.features, columns=f.features)
+    cross = as_matrix("X.matrix", X.matrix, f.L.dtype, rows=f.features, columns=f.features)
     for feature in f.order[~f.live]:
         if cross[feature].any():
             accepted = f"zeros in row {feature}, as feature {feature} of X_quantized is zero (the matrix is X_quantized.T @ X)"
             raise reject(f"X.matrix[{feature}]", cross[feature], accepted)
-    return ((cross - _gram(f)).astype(f.L.dtype, copy=False),)
+    return (cross - _gram(f),)
 
 
 def _gram(f: Factorization) -> np.ndarray:

@@ -8,7 +8,8 @@ import numpy as np
 from flint import fmpq
 
 from ...algorithms import Grid
-from ...algorithms.closest_vector import LARGEST_STEP_RATIO, ClosestVector, closest_vector, near_closest
+from ...algorithms.closest_vector import LARGEST_STEP_RATIO, ClosestVector, closest_vector
+from ...algorithms.enumeration import near_closest
 from ..checking import Hypothesis, as_float, is_exact, rationals, squares
 from ..exact.factorization import product
 

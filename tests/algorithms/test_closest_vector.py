@@ -10,6 +10,7 @@ from flint import fmpz_mat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from provable_ptq.algorithms import Factorization, Grid, InvalidArgumentError, RankDeficientError, factorize, optq
+from provable_ptq.algorithms.enumeration import by_distance
 
 module = import_module("provable_ptq.algorithms.closest_vector")
 closest_vector = module.closest_vector
@@ -370,7 +371,7 @@ def test_the_slack_covers_rounding_and_little_more(condition):
 @settings(derandomize=True, deadline=None)
 @given(st.floats(-30, 30), st.integers(-9, 9), st.integers(0, 12))
 def test_candidates_come_by_distance(center, low, width):
-    codes = list(module.by_distance(center, low, low + width))
+    codes = list(by_distance(center, low, low + width))
     assert sorted(codes) == list(range(low, low + width + 1))
     distances = [abs(center - code) for code in codes]
     assert distances == sorted(distances)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from provable_ptq.algorithms import Grid
 from provable_ptq.algorithms.arguments import InvalidArgumentError
-from provable_ptq.algorithms.closest_vector import near_closest
+from provable_ptq.algorithms.enumeration import near_closest
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
 from provable_ptq.bounds.checking.decision import decide
 from provable_ptq.bounds.checking.measure import squares
