@@ -19,7 +19,7 @@ def layer(number):
 
 
 def damped_errors(problem, neuron, codes):
-    """||X(w - q)||^2 + damping ||w - q||^2 of each row of codes (n, 3)."""
+    """||X(w - q)||^2 + damping ||w - q||^2 of each row of codes (n, N)."""
     left = problem.W[:, neuron] - codes * problem.grid.step[:, 0]
     return np.square(left @ problem.X.T).sum(axis=1) + problem.damping * np.square(left).sum(axis=1)
 
@@ -59,3 +59,13 @@ def test_float64_finds_the_same_optimum():
     for number in range(8):
         problem = layer(number)
         assert optimum_squared(problem) == pytest.approx(as_float(exact_optimum(ExactProblem(problem)).distance_squared), rel=1e-12)
+
+
+@pytest.mark.parametrize(("ratio", "decided"), [(1e3, True), (1e90, True), (1e110, False), (1e160, False), (1e300, False)])
+def test_a_basis_that_float64_does_not_hold_leaves_the_optimum_undecided(ratio, decided):
+    """Then it is no more than the error of a grid point, OPTQ's, from above."""
+    problem = Problem(np.array([[1.0, 1.0], [0.0, 1.0]]), np.array([[0.25], [0.25]]), Grid(np.array([[1.0], [ratio]])))
+    view = ExactProblem(problem)
+    found = exact_optimum(view)
+    assert found.decided.tolist() == [decided]
+    assert found.distance_squared[0] <= rational(damped_errors(problem, 0, problem.result.codes[None, :, 0])[0])
