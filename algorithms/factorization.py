@@ -12,31 +12,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import get_lapack_funcs, solve_triangular
+from scipy.linalg import solve_triangular
 
-from .arguments import InvalidArgumentError, as_count, as_matrix, choose, reject
-from .condition import EXACT, condition_number, extreme_singular_values
+from .arguments import as_count, as_matrix, choose, reject
+from .condition import condition_number
 from .damping import resolve_damping
+from .folding import Folding
+from .gram import GramSource
 from .ordering import resolve_ordering
-from .sources import PRECISIONS, Folding, GramSource, RowSource, Source
-from .triangles import unit_lower
-
-
-class RankDeficientError(InvalidArgumentError):
-    """Live features are linearly dependent in this precision and the damping is too small to part them.
-
-    Attributes:
-        rank: numerical rank of the calibration matrix.
-        smallest_damping: a damping that makes every pivot twice the size that counts as zero.
-    """
-
-    def __init__(self, damping: float, rank: int, live: int, smallest_damping: float):
-        self.rank = rank
-        self.smallest_damping = smallest_damping
-        super().__init__(
-            f"damping = {damping!r} is not accepted: the calibration matrix has numerical rank {rank} with {live} live "
-            f"features, so their pivots vanish; the smallest damping that will do is {smallest_damping!r}"
-        )
+from .rank import refuse_dependent
+from .sources import PRECISIONS, RowSource, Source
+from .triangles import inverse_lower, unit_lower
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +76,16 @@ class Factorization:
         """(N,) squared pivots."""
         return self.pivots**2
 
+    @property
+    def triangle(self) -> np.ndarray:
+        """D L over the n live features, (n, n)."""
+        L = self.L if self.live.all() else self.L[np.ix_(self.live, self.live)]
+        return self.pivots[self.live, None] * L
+
     @cached_property
     def M(self) -> np.ndarray:
         """The inverse of L, (N, N) unit lower triangular: w - q = M e."""
-        return _inverse(self.L, unit_diagonal=True)
+        return inverse_lower(self.L, unit_diagonal=True)
 
     @cached_property
     def sample_rows_of_V(self) -> np.ndarray:
@@ -143,7 +135,8 @@ class Factorization:
 
     def with_ordering(self, ordering: str | np.ndarray) -> Factorization:
         """The same matrix and damping with another ordering."""
-        return factored(self.source, self.damping_rule, ordering)
+        natural = np.array_equal(self.order, np.arange(self.features))
+        return factored(self.source, self.damping_rule, ordering, natural=self if natural else None)
 
     @classmethod
     def from_gram(cls, gram: np.ndarray, damping: float | str = 0.0, ordering: str | np.ndarray = "natural",
@@ -184,7 +177,8 @@ def factorize(X: np.ndarray, damping: float | str = 0.0, ordering: str | np.ndar
     r"""Factor the calibration matrix: :math:`\hat X = V L`, pivots :math:`d_j = \|v_j\|_2`.
 
     Arguments:
-        X: calibration matrix (m, N), one row per sample, one column per feature.
+        X: calibration matrix (m, N), one row per sample, one column per feature. A copy is kept, since V reads it later, unless
+            X is read-only or of another precision.
         damping: absolute damping >= 0, or a rule: "none", "mean-diagonal:0.01" (of live features), "mean-diagonal-all:0.01" (of all
             features, dead ones counted as 1, as GPTQ libraries do; see `resolve_damping`), "spectral:1e-6", "george-saab".
         ordering: "natural", "decreasing-norm", "increasing-norm", "min-pivot", "random:SEED", or a permutation (N,).
@@ -201,18 +195,26 @@ def factorize(X: np.ndarray, damping: float | str = 0.0, ordering: str | np.ndar
     >>> print(f.pivots.round(6), f.L[1, 0].round(6))
     [1.224745 1.414214] 0.5
     """
-    X = as_matrix("X", X, choose("dtype", dtype, PRECISIONS))
-    return factored(RowSource.of(X), damping, ordering)
+    return factored(_rows_of("X", X, dtype, lent=False), damping, ordering)
 
 
 def factorization_of(X: np.ndarray | Factorization, damping: float | str, ordering: str | np.ndarray, dtype: str,
                      name: str = "X") -> Factorization:
-    """`X` factored, or `X` itself where it is a Factorization already (which then brings damping and ordering)."""
+    """`X` factored, or `X` itself where it is a Factorization already (which then brings damping and ordering).
+
+    The rows are only lent: an algorithm has read what it needs of them, and who wants V later must not have written to them.
+    """
     if not isinstance(X, Factorization):
-        X = as_matrix(name, X, choose("dtype", dtype, PRECISIONS))
-        return factored(RowSource.of(X, name), damping, ordering)
+        return factored(_rows_of(name, X, dtype, lent=True), damping, ordering)
     refuse_beside(name, damping=(damping, 0.0), ordering=(ordering, "natural"), dtype=(dtype, "float64"))
     return X
+
+
+def _rows_of(name: str, X: np.ndarray, dtype: str, lent: bool) -> RowSource:
+    array = as_matrix(name, X, choose("dtype", dtype, PRECISIONS))
+    if isinstance(X, np.ndarray) and not np.may_share_memory(X, array):
+        array.flags.writeable = False  # converted from X: nobody else's memory, so it need not be copied
+    return RowSource.of(array, name, lent)
 
 
 def refuse_beside(name: str, **arguments: tuple[object, object]) -> None:
@@ -222,14 +224,14 @@ def refuse_beside(name: str, **arguments: tuple[object, object]) -> None:
             raise reject(argument, value, f"nothing beside a Factorization as {name}, which brings its own {argument}")
 
 
-def factored(source: Source, damping: float | str, ordering: str | np.ndarray) -> Factorization:
-    """The factorization of a source at one damping and ordering."""
+def factored(source: Source, damping: float | str, ordering: str | np.ndarray, natural: Factorization | None = None) -> Factorization:
+    """The factorization of a source at one damping and ordering; `natural` is that in natural order, where it is known."""
     value = resolve_damping(damping, source)
     order = resolve_ordering(ordering, source, value)
     live = source.live[order]
-    T = source.lower_factor(order[live], value)
+    T = source.lower_factor(order[live], value, None if natural is None else natural.triangle)
     live_pivots = np.abs(np.diag(T))
-    _refuse_dependent(source, T, live_pivots, value)
+    refuse_dependent(source, T, live_pivots, value)
     if live.all():
         return Factorization(source, value, damping, order, ordering, live_pivots, unit_lower(T), live)
     pivots = np.full(len(order), np.sqrt(value), dtype=T.dtype)
@@ -237,33 +239,3 @@ def factored(source: Source, damping: float | str, ordering: str | np.ndarray) -
     L = np.eye(len(order), dtype=T.dtype)
     L[np.ix_(live, live)] = unit_lower(T)
     return Factorization(source, value, damping, order, ordering, pivots, L, live)
-
-
-def _refuse_dependent(source: Source, T: np.ndarray, pivots: np.ndarray, damping: float) -> None:
-    """Raise RankDeficientError where a pivot or the smallest singular value of the damped live columns is rounding noise.
-
-    No pivot lies below that singular value, which rounding does not lift as it can lift a pivot that vanishes.
-    """
-    if not len(T) or _clearly_independent(source, T, pivots, damping):
-        return
-    values = source.singular_values
-    smallest = np.hypot(values[len(T) - 1] if len(T) <= len(values) else 0.0, np.sqrt(damping))
-    if min(pivots.min(), smallest) <= source.pivot_tolerance():
-        raise RankDeficientError(damping, source.numerical_rank(), len(T), source.smallest_damping())
-
-
-def _clearly_independent(source: Source, T: np.ndarray, pivots: np.ndarray, damping: float) -> bool:
-    """Whether bounds that are had for less than all singular values already tell the smallest one from rounding noise."""
-    tolerance = 2 * source.pivot_tolerance(float(np.sqrt(source.column_norms_squared.sum())))
-    if pivots.min() > tolerance and np.sqrt(damping) > tolerance:
-        return True
-    if len(T) <= EXACT:
-        return bool(pivots.min() > tolerance and tolerance * np.linalg.norm(_inverse(T)) < 1)
-    extremes = extreme_singular_values(T[::-1, ::-1], lower=False) if pivots.min() > 0 else None
-    return extremes is not None and min(pivots.min(), extremes[1]) > 2 * source.pivot_tolerance(extremes[0])
-
-
-def _inverse(T: np.ndarray, unit_diagonal: bool = False) -> np.ndarray:
-    """The inverse of a lower triangular matrix."""
-    (invert,) = get_lapack_funcs(("trtri",), (T,))
-    return invert(T.T, lower=0, unitdiag=unit_diagonal)[0].T

@@ -1,4 +1,4 @@
-"""What all factorizations of one calibration matrix share: its rows, the triangle of its streamed rows, or its Gram matrix."""
+"""What all factorizations of one calibration matrix share: its rows and their triangle (a Gram matrix alone: `gram`)."""
 
 from __future__ import annotations
 
@@ -6,23 +6,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import get_lapack_funcs
 
-from .arguments import as_matrix, choose, reject
-from .triangles import Triangle, triangle_of, with_ridge
+from .arguments import reject
+from .triangles import triangle_of, unit_lower, with_ridge
 
 if TYPE_CHECKING:
     from .factorization import Factorization
 
 PRECISIONS = ("float64", "float32")
-GRAM_NOISE = 8  # eps, what a squared singular value of a Gram matrix must exceed, as a share of the largest, to count
 STRIP = 2**16  # numbers that are looked at at a time
 
 
 class Source:
     """A calibration matrix as far as its factorizations know it; zero columns (dead features) are not `live`."""
-
-    X: np.ndarray | None = None
 
     def __init__(self, samples: int | None, column_norms_squared: np.ndarray):
         self.samples = samples
@@ -30,12 +26,20 @@ class Source:
         self.live = column_norms_squared > 0
 
     @property
+    def X(self) -> np.ndarray | None:
+        """The rows (m, N), where they are at hand."""
+        return None
+
+    @property
     def singular_values(self) -> np.ndarray:
         """Decreasing; those of live features at least."""
         raise NotImplementedError
 
-    def lower_factor(self, order: np.ndarray, damping: float) -> np.ndarray:
-        """Lower triangular T (n, n) with T^T T = H over the n live features in `order`; zero where H is singular beyond doubt."""
+    def lower_factor(self, order: np.ndarray, damping: float, natural: np.ndarray | None = None) -> np.ndarray:
+        """Lower triangular T (n, n) with T^T T = H over the n live features in `order`; zero where H is singular beyond doubt.
+
+        `natural` is D L of the factorization in natural order at this damping, where it is known.
+        """
         raise NotImplementedError
 
     def pivot_tolerance(self, norm: float | None = None) -> float:
@@ -76,20 +80,32 @@ class RowSource(Source):
                  triangle: np.ndarray | None = None):
         """`triangle` is R over live features, as in `triangles`."""
         super().__init__(samples, column_norms_squared)
-        self.X = X
+        self._rows = X
+        self._lent: np.ndarray | None = None
         if triangle is not None:
             self.triangle = triangle
 
     @classmethod
-    def of(cls, X: np.ndarray, name: str = "X") -> RowSource:
-        """Of an array, which is copied (V and the projections read it later) unless it is read-only."""
-        norms = column_norms_squared(name, X)
-        return cls(len(X), norms, X=X if _is_read_only(X) else X.copy())
+    def of(cls, X: np.ndarray, name: str = "X", lent: bool = False) -> RowSource:
+        """Of an array, which V and the projections read later: a read-only one is kept, any other is copied.
+
+        One that is `lent` is not copied either; its rows are refused once the caller has written to them.
+        """
+        source = cls(len(X), column_norms_squared(name, X), X=X if lent or _is_read_only(X) else X.copy())
+        source._lent = _fingerprint(X) if lent and not _is_read_only(X) else None
+        return source
+
+    @property
+    def X(self) -> np.ndarray | None:
+        """The rows (m, N), where they are at hand."""
+        if self._lent is not None and not np.array_equal(self._lent, _fingerprint(self._rows)):
+            raise reject("X", self._rows, "the matrix that was factored (it has been written to since; `factorize` keeps a copy)")
+        return self._rows
 
     @cached_property
     def triangle(self) -> np.ndarray:
         """R (n, n) over live features; no more than m of its rows are not zero."""
-        return triangle_of(self.X, np.flatnonzero(self.live))
+        return triangle_of(self._rows, np.flatnonzero(self.live))
 
     @cached_property
     def singular_values(self) -> np.ndarray:
@@ -104,7 +120,7 @@ class RowSource(Source):
     def root(self, damping: float) -> np.ndarray:
         """Few rows are taken as they are, so that equal columns stay equal; the ridge is stacked below, so that it stays exact."""
         N = len(self.live)
-        if self.X is not None and len(self.X) == self.samples <= N:
+        if self._rows is not None and len(self._rows) == self.samples <= N:
             rows = self.X
         else:
             rows = np.zeros((min(self.samples, len(self.triangle)), N), dtype=self.triangle.dtype)
@@ -112,131 +128,22 @@ class RowSource(Source):
         ridge = np.sqrt(np.asarray(damping, dtype=rows.dtype)) * np.eye(N, dtype=rows.dtype)
         return np.vstack([rows, ridge]) if damping else rows
 
-    def lower_factor(self, order: np.ndarray, damping: float) -> np.ndarray:
-        """From the triangle: as it is in natural order, by an N x N QR in another; damping updates it."""
+    def lower_factor(self, order: np.ndarray, damping: float, natural: np.ndarray | None = None) -> np.ndarray:
+        """From the triangle: as it is in natural order, by an N x N QR in another; damping updates it before that."""
         place = (np.cumsum(self.live) - 1)[order]
-        natural = np.array_equal(place, np.arange(len(place)))
-        R = self.triangle if natural else triangle_of(self.triangle[: self.samples, ::-1], place)
-        return with_ridge(R, damping)[::-1, ::-1]
+        if np.array_equal(place, np.arange(len(place))):
+            return with_ridge(self.triangle, damping)[::-1, ::-1]
+        if damping:
+            natural = _rounded(with_ridge(self.triangle, damping)[::-1, ::-1]) if natural is None else natural
+            rows = natural[::-1]  # large ones first
+        else:
+            rows = self.triangle[: self.samples, ::-1]
+        return triangle_of(rows, place)[::-1, ::-1]
 
     def pivot_tolerance(self, norm: float | None = None) -> float:
         """max(m, N) eps ||X||_2."""
         norm = float(self.singular_values.max(initial=0.0)) if norm is None else norm
         return max(self.samples, len(self.live)) * self._eps * norm
-
-
-class Folding:
-    """Rows of a calibration matrix folded block by block into one triangle: memory does not grow with their number.
-
-    >>> X = np.arange(12.0).reshape(6, 2) ** 2
-    >>> folding = Folding()
-    >>> for block in (X[:2], X[2:]):
-    ...     folding.add(block)
-    >>> folding.samples, bool(np.allclose(folding.triangle.T @ folding.triangle, X.T @ X))
-    (6, True)
-    """
-
-    def __init__(self, dtype: str = "float64"):
-        self.dtype = choose("dtype", dtype, PRECISIONS)
-        self.column_norms_squared: np.ndarray | float = 0.0
-        self.samples = 0
-        self._blocks = 0
-        self._triangle: Triangle | None = None
-
-    def add(self, block: np.ndarray) -> None:
-        """Fold a block of rows (n, N) into the triangle; the block may be reused afterwards."""
-        name = f"blocks[{self._blocks}]"
-        block = as_matrix(name, block, self.dtype, columns=len(self.column_norms_squared) if self._blocks else None)
-        self.column_norms_squared = self.column_norms_squared + column_norms_squared(name, block)
-        self.samples += len(block)
-        self._blocks += 1
-        self._triangle = self._triangle or Triangle(block.shape[1], block.dtype)
-        self._triangle.add(block)
-
-    @property
-    def triangle(self) -> np.ndarray | None:
-        """T (min(m, N), N) with T^T T = X^T X for the m rows so far, lower triangular once m reaches N; None before the first."""
-        if self._triangle is None:
-            return None
-        return np.ascontiguousarray(self._triangle.upper()[: self.samples, ::-1][::-1])
-
-    def source(self) -> RowSource:
-        """What all factorizations of the matrix share.
-
-        Raises:
-            InvalidArgumentError: no block was added.
-        """
-        if self._triangle is None:
-            raise reject("blocks", [], "at least one block of rows (m_i, N)")
-        live = self.column_norms_squared > 0
-        R = self._triangle.upper()
-        return RowSource(self.samples, self.column_norms_squared,
-                         triangle=R if live.all() else triangle_of(R[: self.samples, ::-1], np.flatnonzero(live)))
-
-
-class GramSource(Source):
-    """A calibration matrix of which only X^T X is at hand; accurate to the square of its condition number."""
-
-    def __init__(self, gram: np.ndarray, samples: int | None):
-        super().__init__(samples, np.diag(gram).copy())
-        self.gram = gram
-
-    @classmethod
-    def of(cls, gram: np.ndarray, samples: int | None) -> GramSource:
-        """Of a symmetric positive semidefinite matrix (N, N), which is copied.
-
-        Raises:
-            InvalidArgumentError: it is not square, symmetric or positive semidefinite.
-        """
-        if gram.shape[0] != gram.shape[1]:
-            raise reject("gram.shape", gram.shape, "a square matrix")
-        slack = 100 * len(gram) * float(np.finfo(gram.dtype).eps) * max(float(gram.max()), -float(gram.min()))
-        gram = _symmetric(gram, slack)
-        source = cls(gram, samples)
-        diagonal = source.column_norms_squared
-        if (diagonal < 0).any() or gram[diagonal == 0].any() or not source._is_semidefinite(slack):
-            raise reject("gram", float(source.eigenvalues[0]), "a positive semidefinite matrix (the value is its smallest eigenvalue)")
-        return source
-
-    @cached_property
-    def eigenvalues(self) -> np.ndarray:
-        """Increasing; rounding may leave some below zero."""
-        return np.linalg.eigvalsh(self.gram)
-
-    @property
-    def singular_values(self) -> np.ndarray:
-        return np.sqrt(np.maximum(self.eigenvalues[::-1], 0))
-
-    def root(self, damping: float) -> np.ndarray:
-        values, vectors = np.linalg.eigh(self.gram)
-        return np.sqrt(np.maximum(values, 0) + damping)[:, None] * vectors.T
-
-    def lower_factor(self, order: np.ndarray, damping: float) -> np.ndarray:
-        """By one Cholesky factorization."""
-        factor = self._cholesky(order[::-1], damping)
-        return np.zeros((len(order), len(order)), self.gram.dtype) if factor is None else factor[::-1, ::-1]
-
-    def pivot_tolerance(self, norm: float | None = None) -> float:
-        """sqrt(8 eps) ||X||_2, whatever N: above it squared pivots were off by less than eps cond^2 (at most an eighth) wherever
-        they were compared, and the squares of singular values that should have been zero stayed below 2 eps ||X||_2^2."""
-        norm = float(self.singular_values.max(initial=0.0)) if norm is None else norm
-        return float(np.sqrt(GRAM_NOISE * self._eps) * norm)
-
-    def smallest_damping(self) -> float:
-        """Makes every pivot twice the tolerance, on top of what lifts a slightly negative eigenvalue to zero."""
-        return (2 * self.pivot_tolerance()) ** 2 + max(0.0, -float(self.eigenvalues[0]))
-
-    def _is_semidefinite(self, slack: float) -> bool:
-        """Whether no eigenvalue lies below -slack; one Cholesky factorization shows that, and only its failure takes eigenvalues."""
-        return self._cholesky(np.arange(len(self.gram)), slack) is not None or bool(self.eigenvalues[0] >= -slack)
-
-    def _cholesky(self, order: np.ndarray, damping: float) -> np.ndarray | None:
-        """Upper triangular U (n, n) in C order with U^T U = H over the features in `order`; None where H is not positive definite."""
-        H = self.gram[np.ix_(order, order)]
-        np.fill_diagonal(H, H.diagonal() + np.asarray(damping, dtype=H.dtype))
-        (factor,) = get_lapack_funcs(("potrf",), (H,))
-        lower, failed = factor(H.T, lower=1, overwrite_a=1)
-        return None if failed else lower.T
 
 
 def column_norms_squared(name: str, X: np.ndarray) -> np.ndarray:
@@ -256,18 +163,17 @@ def column_norms_squared(name: str, X: np.ndarray) -> np.ndarray:
     return norms
 
 
-def _symmetric(gram: np.ndarray, slack: float) -> np.ndarray:
-    """A copy of `gram` (N, N) without its asymmetry, which may be as large as `slack`."""
-    gram, largest = gram.copy(), 0.0
-    rows = max(1, STRIP // len(gram))
-    for start in range(0, len(gram), rows):
-        here, there = gram[start : start + rows, start:], gram[start:, start : start + rows].T
-        largest = max(largest, float(np.abs(here - there).max()))
-        here[...] = (here + there) / 2
-        there[...] = here
-    if largest > slack:
-        raise reject("gram", largest, "a symmetric matrix (the value is its largest asymmetry)")
-    return gram
+def _rounded(T: np.ndarray) -> np.ndarray:
+    """T as it comes back from its pivots and L, to the bit."""
+    L = unit_lower(T)
+    L *= np.abs(np.diag(T))[:, None]
+    return L
+
+
+def _fingerprint(X: np.ndarray) -> np.ndarray:
+    """Two numbers per column of X (m, N) from all its bits (one in float32): no half of an entry can change alone without them."""
+    odd = np.random.default_rng(0).integers(2**64 - 1, size=len(X), dtype=np.uint64) | np.uint64(1)
+    return np.einsum("i,ij->j", odd, X.view(np.uint32), dtype=np.uint64, casting="unsafe")
 
 
 def _is_read_only(array: np.ndarray) -> bool:

@@ -41,11 +41,17 @@ class Triangle:
         backwards = slice(None, None, -1) if np.array_equal(chosen, everything) else chosen[::-1]
         while len(rows):
             if self._held == len(self._block):
-                self._upper, self._held = _folded(self._upper, self._block, overwrite=True), 0
+                self._fold()
             strip = rows[: min(max(16, STRIP // len(chosen)), len(self._block) - self._held)]
             self._block[self._held : self._held + len(strip)] = strip[:, backwards]
             self._held += len(strip)
             rows = rows[len(strip) :]
+
+    def _fold(self) -> None:
+        first = self._upper is None
+        self._upper, self._held = _folded(self._upper, self._block, overwrite=True), 0
+        if first:  # the triangle may lie where these rows were
+            self._block = np.empty_like(self._block)
 
     def upper(self, last: bool = False) -> np.ndarray:
         """R (n, n) of all rows so far, zero in rows for which there were none; in place where these are the `last`."""
@@ -83,11 +89,19 @@ def unit_lower(T: np.ndarray) -> np.ndarray:
     return L
 
 
+def inverse_lower(T: np.ndarray, unit_diagonal: bool = False) -> np.ndarray:
+    """The inverse of a lower triangular matrix (n, n)."""
+    (invert,) = get_lapack_funcs(("trtri",), (T,))
+    return invert(T.T, lower=0, unitdiag=unit_diagonal)[0].T
+
+
 def _folded(upper: np.ndarray | None, block: np.ndarray, overwrite: bool) -> np.ndarray:
     """The triangle of what `upper` stands for with the rows of `block` below it."""
     if upper is None:
         return _square(_triangularized(block, overwrite))
-    return _update(0, upper, block, overwrite) if len(block) else upper
+    if not len(block):
+        return upper
+    return _update(0, upper, block if overwrite else block.copy(order="F"), overwrite)
 
 
 def _triangularized(block: np.ndarray, overwrite: bool) -> np.ndarray:
@@ -99,9 +113,9 @@ def _triangularized(block: np.ndarray, overwrite: bool) -> np.ndarray:
 
 
 def _update(triangular: int, upper: np.ndarray, below: np.ndarray, overwrite: bool) -> np.ndarray:
-    """The triangle of `upper` above `below`, the last `triangular` rows of which form an upper triangle."""
+    """The triangle of `upper` above `below`, the last `triangular` rows of which form an upper triangle and which is used up."""
     (update,) = get_lapack_funcs(("tpqrt",), (upper,))
-    updated, _, _, failed = update(triangular, _panel(len(upper)), upper, below, overwrite_a=overwrite, overwrite_b=overwrite)
+    updated, _, _, failed = update(triangular, _panel(len(upper)), upper, below, overwrite_a=overwrite, overwrite_b=True)
     _check("tpqrt", failed)
     return updated
 
@@ -117,12 +131,14 @@ def _check(routine: str, failed: int) -> None:
 
 
 def _square(reduced: np.ndarray) -> np.ndarray:
-    """The upper triangle of a reduced block (k, n) as (n, n): nothing below the diagonal, zero rows where k < n."""
+    """The upper triangle of a reduced block (k, n) as (n, n), in place where k is n: nothing below, zero rows where k < n."""
     k, n = reduced.shape
-    R = np.zeros((n, n), dtype=reduced.dtype, order="F")
+    if k != n:
+        R = np.zeros((n, n), dtype=reduced.dtype, order="F")
+        R[: min(k, n)] = reduced[:n]
+        reduced = R
     for left in range(0, n, PANEL):
         columns = slice(left, left + PANEL)
-        above, middle = slice(0, min(left, k)), slice(left, min(left + PANEL, k, n))
-        R[above, columns] = reduced[above, columns]
-        R[middle, columns] = np.triu(reduced[middle, columns])
-    return R
+        reduced[columns, columns] = np.triu(reduced[columns, columns])
+        reduced[left + PANEL :, columns] = 0
+    return reduced

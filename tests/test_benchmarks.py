@@ -22,7 +22,8 @@ def benchmarks():
     """They are no part of what is installed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT))
-        yield import_module("benchmarks")
+        with import_module("benchmarks.clock").threads(1):
+            yield
     for name in [name for name in sys.modules if name.partition(".")[0] == "benchmarks"]:
         del sys.modules[name]
 
