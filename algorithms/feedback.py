@@ -43,31 +43,31 @@ def round_with_feedback(L: np.ndarray, target: np.ndarray, alphabet: Alphabet, r
         L, rule: in processing order.
         target, alphabet: by feature.
         order: (N,) the feature of each step; None: the natural order.
-        start: (N, K), in processing order; it is used up.
+        start: (N, K), in processing order; its memory is used for the errors.
     """
     N, K = target.shape
     natural = order is None or np.array_equal(order, np.arange(N))
-    z = start if start is not None else target.copy() if natural else target[order]
+    z = np.ascontiguousarray(start) if start is not None else target.copy() if natural else np.take(target, order, axis=0)
     rounded = Rounded(np.empty((N, K), dtype=np.int64), np.empty_like(z), z, np.zeros((N, K), dtype=bool))
     blocks = -(-N // BLOCK)
     missed = np.empty((BLOCK << max((blocks - 1).bit_length() - 1, 0), K), dtype=z.dtype)  # a ring: older rows are through
     for t in range(1, blocks + 1):
-        start, stop = BLOCK * (t - 1), min(BLOCK * t, N)
-        features = slice(start, stop) if natural else order[start:stop]
-        place = start % len(missed)
-        codes, weights, rounded.saturated[start:stop] = _round_block(
-            L[start:stop, start:stop], target[features], alphabet.reordered(features), rule, start, z[start:stop],
-            missed[place : place + stop - start])
+        begin, end = BLOCK * (t - 1), min(BLOCK * t, N)
+        features = slice(begin, end) if natural else order[begin:end]
+        place = begin % len(missed)
+        codes, weights, rounded.saturated[begin:end] = _round_block(
+            L[begin:end, begin:end], target[features], alphabet.reordered(features), rule, begin, z[begin:end],
+            missed[place : place + end - begin])
         rounded.codes[features], rounded.weights[features] = codes, weights
         span = BLOCK * (t & -t)
-        place = (stop - span) % len(missed)
-        _push(L[stop : stop + span, stop - span : stop], missed[place : place + span], z[stop : stop + span])
+        place = (end - span) % len(missed)
+        _push(L[end : end + span, end - span : end], missed[place : place + span], z[end : end + span])
     return rounded
 
 
-def _round_block(L: np.ndarray, target: np.ndarray, alphabet: Alphabet, rule: RoundingRule, start: int, z: np.ndarray,
+def _round_block(L: np.ndarray, target: np.ndarray, alphabet: Alphabet, rule: RoundingRule, begin: int, z: np.ndarray,
                  missed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | bool]:
-    """Round the rows `z` (n, K) of the steps from `start` on, which still lack what they feed into each other.
+    """Round the rows `z` (n, K) of the steps from `begin` on, which still lack what they feed into each other.
 
     Leaves the errors z - q in `z` and u - q in `missed`; returns codes, weights and which steps saturated.
     """
@@ -79,7 +79,7 @@ def _round_block(L: np.ndarray, target: np.ndarray, alphabet: Alphabet, rule: Ro
                 if i:
                     row += L[i, :i] @ missed[:i]
                 np.divide(row, step, out=ratio[i])
-                code = rule.codes(start + i, ratio[i])
+                code = rule.codes(begin + i, ratio[i])
                 codes[i] = np.minimum(np.maximum(code, alphabet.low[i]), alphabet.high[i]) if ends else code
                 np.multiply(step, codes[i], out=weights[i], casting="same_kind")
                 np.subtract(target[i], weights[i], out=missed[i])
@@ -91,7 +91,7 @@ def _round_block(L: np.ndarray, target: np.ndarray, alphabet: Alphabet, rule: Ro
 
 
 def _push(L: np.ndarray, missed: np.ndarray, z: np.ndarray) -> None:
-    """z += L @ missed in place: one BLAS product, transposed since that reads by columns."""
+    """z += L @ missed, z with its rows one after the other: one BLAS product in place, transposed since that reads by columns."""
     if z.size:
         (gemm,) = get_blas_funcs(("gemm",), (L, z))
         gemm(1.0, missed.T, L.T, 1.0, z.T, overwrite_c=True)

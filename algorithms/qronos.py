@@ -77,15 +77,15 @@ def qronos(X: np.ndarray | CrossGram, X_quantized: np.ndarray | Factorization, W
     W = as_matrix("W", W, f.L.dtype, rows=f.features, empty_columns=True)
     alphabet = alphabet_of(grid, W.shape)
     rule, seed = rounding_rule(rounding, seed, W.shape, f.order)
-    moment = _product(*difference, W)[f.order]
-    start = W[f.order]
-    first = start[0] + (moment[0] / (f.column_norms_squared[0] + f.damping) if f.live[0] else 0)
+    moment = np.linalg.multi_dot([*difference, W])[f.order]  # H(u - w), by the cheaper order of products
+    w = W[f.order]
+    first = w[0] + (moment[0] / (f.column_norms_squared[0] + f.damping) if f.live[0] else 0)
     change = _change(f, moment)
-    start += change
+    start = w + change
     if form == "alternating":
         start[0] = first
     rounded = round_with_feedback(f.L, W, alphabet, rule, f.order, start)
-    return result_of(f"qronos-{form}", rounded, partial(_target, f, W, change), f.order, seed, f)
+    return result_of(f"qronos-{form}", rounded, partial(_target, f, w, change), f.order, seed, f)
 
 
 def _difference(X: np.ndarray | CrossGram, f: Factorization) -> tuple[np.ndarray, ...]:
@@ -93,12 +93,12 @@ def _difference(X: np.ndarray | CrossGram, f: Factorization) -> tuple[np.ndarray
     if not isinstance(X, CrossGram):
         X = as_matrix("X", X, f.L.dtype, rows=len(f.X), columns=f.features)
         return f.X.T, X - f.X
-    cross = as_matrix("X.matrix", X.matrix, rows=f.features, columns=f.features)
+    cross = as_matrix("X.matrix", X.matrix, f.L.dtype, rows=f.features, columns=f.features)
     for feature in f.order[~f.live]:
         if cross[feature].any():
             accepted = f"zeros in row {feature}, as feature {feature} of X_quantized is zero (the matrix is X_quantized.T @ X)"
             raise reject(f"X.matrix[{feature}]", cross[feature], accepted)
-    return ((cross - _gram(f)).astype(f.L.dtype, copy=False),)
+    return (cross - _gram(f),)
 
 
 def _gram(f: Factorization) -> np.ndarray:
@@ -109,13 +109,8 @@ def _gram(f: Factorization) -> np.ndarray:
     return root.T @ root
 
 
-def _product(*factors: np.ndarray) -> np.ndarray:
-    """The product of two or three matrices in the cheaper order."""
-    return np.linalg.multi_dot(factors)
-
-
 def _change(f: Factorization, moment: np.ndarray) -> np.ndarray:
-    r""":math:`L(u - w) = D^{-2}L^{-\top}` moment (N, K) in processing order, in place; dead features stay where they are."""
+    r""":math:`L(u - w)` (N, K) from the moment :math:`H(u - w)` in its memory, both in processing order; dead features stay."""
     change = _solved(f.L, moment, transposed=True)
     pivots = np.where(f.live, f.pivots, 1)[:, None]
     change /= pivots  # twice: the squares of small pivots vanish
@@ -123,10 +118,10 @@ def _change(f: Factorization, moment: np.ndarray) -> np.ndarray:
     return change
 
 
-def _target(f: Factorization, W: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """u (N, K), original feature order, from L(u - w)."""
-    target = W.copy()
-    target[f.order] += _solved(f.L, change.copy())
+def _target(f: Factorization, w: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """u (N, K), original feature order, from w and L(u - w) in processing order."""
+    target = np.empty_like(w)
+    target[f.order] = w + _solved(f.L, change.copy())
     return target
 
 

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .factorization import Factorization
 from .feedback import Rounded
-
-
-class OnDemand:
-    """A field of a dataclass that may be given as a function: it is called when the field is first read, and not again."""
-
-    def __set_name__(self, owner: type, name: str):
-        self.name = name
-
-    def __get__(self, instance: object, owner: type | None = None):
-        if instance is None:
-            raise AttributeError(self.name)  # dataclasses take it to have no default
-        value = instance.__dict__[self.name]
-        if callable(value):
-            value = instance.__dict__[self.name] = value()
-        return value
-
-    def __set__(self, instance: object, value: object):
-        instance.__dict__[self.name] = value
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,15 +33,25 @@ class Result:
     codes: np.ndarray
     rounding_errors: np.ndarray
     saturated: np.ndarray
-    target: np.ndarray = OnDemand()
+    target: np.ndarray
     order: np.ndarray
     damping: float
     seed: int | None
     factorization: Factorization | None
 
+    def __post_init__(self):
+        if callable(self.target):
+            vars(self)["_compute_target"] = vars(self).pop("target")
 
-def result_of(algorithm: str, rounded: Rounded, target: np.ndarray | Callable[[], np.ndarray], order: np.ndarray, seed: int | None,
+    def __getattr__(self, name: str) -> np.ndarray:
+        """`target` where it was left to be computed when it is first read."""
+        if name != "target" or "_compute_target" not in vars(self):
+            raise AttributeError(f"a Result has no {name}")
+        return vars(self).setdefault("target", vars(self).pop("_compute_target")())
+
+
+def result_of(algorithm: str, rounded: Rounded, target: Any, order: np.ndarray, seed: int | None,
               factorization: Factorization | None = None, damping: float = 0.0) -> Result:
-    """What was rounded, with where it came from; `damping` where no factorization brings it."""
+    """What was rounded, with where it came from: `target` may be a function that computes it, `damping` is for lack of a factorization."""
     damping = damping if factorization is None else factorization.damping
     return Result(algorithm, rounded.weights, rounded.codes, rounded.errors, rounded.saturated, target, order, damping, seed, factorization)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from provable_ptq.algorithms import (
+    CrossGram,
     Factorization,
     Grid,
     InvalidArgumentError,
@@ -49,6 +50,8 @@ DOORS = {
     "round_to_nearest": (round_to_nearest, {"W": W, "grid": GRID}),
     "factorize": (factorize, {"X": X, "damping": 0.1, "ordering": "natural"}),
     "from_gram": (Factorization.from_gram, {"gram": X.T @ X, "damping": "george-saab", "ordering": "min-pivot", "samples": 6}),
+    "CrossGram": (CrossGram, {"matrix": X.T @ X}),
+    "qronos of matrices": (qronos, PAIR | {"X": CrossGram(X.T @ X)}),
     "from_blocks": (Factorization.from_blocks, {"blocks": [X, X], "damping": "none", "ordering": "natural"}),
     "Grid": (Grid, {"step": 0.5, "low": -8, "high": 7}),
     "Grid.for_weights": (Grid.for_weights, {"W": W, "bits": 4, "symmetric": True, "group_size": 2}),
@@ -113,7 +116,7 @@ BAD = [
     X.astype(object),
     X.astype(str), np.ma.masked, masked(), np.ma.array(W), np.broadcast_to(1.0, (4, 2**44)), pd.DataFrame(X.astype(object)), iter([X]),
     Grid(np.ones(5)), Grid(np.ones((9, 1))), Grid(1.0, 0, np.ones((4, 1))), Grid, Problem, factorize(np.eye(3)), factorize(np.eye(9, 4)),
-    Factorization.from_gram(np.eye(4)),
+    Factorization.from_gram(np.eye(4)), CrossGram(np.eye(4)), CrossGram(np.eye(5)), CrossGram(np.full((4, 4), 1e300)),
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import provable_ptq.algorithms as room
 import pytest
 from provable_ptq.algorithms import (
+    CrossGram,
     Factorization,
     Grid,
     InvalidArgumentError,
@@ -40,6 +41,7 @@ FUNCTIONS = {
     "round_to_nearest": (round_to_nearest, {"W": W, "grid": GRID}),
     "factorize": (factorize, {"X": X, "damping": 0.1, "ordering": "natural", "dtype": "float64"}),
     "from_gram": (Factorization.from_gram, {"gram": X.T @ X, "damping": 0.1, "ordering": "natural", "samples": 5, "dtype": "float64"}),
+    "CrossGram": (CrossGram, {"matrix": X.T @ X}),
     "from_blocks": (Factorization.from_blocks, {"blocks": [X], "damping": 0.1, "ordering": "natural", "dtype": "float64"}),
     "with_damping": (F.with_damping, {"damping": 0.1, "ordering": None}),
     "with_ordering": (F.with_ordering, {"ordering": "natural"}),
@@ -152,6 +154,9 @@ def refusals(function, argument):
         yield np.diag([1.0, 2.0, -3.0]), "gram", "-3.0", "a positive semidefinite matrix"
         yield np.array([[1.0, 2.0, 0], [2.0, 1.0, 0], [0, 0, 1.0]]), "gram", "-1", "a positive semidefinite matrix"
         yield np.array([[0.0, 1.0], [1.0, 0.0]]), "gram", "-1.0", "a positive semidefinite matrix"
+    if argument == "matrix":
+        yield from not_matrices("matrix", X.T @ X)
+        yield X, "matrix.shape", "(5, 3)", "a square matrix"
     if argument == "blocks":
         for value, head, shown, accepted in not_matrices("blocks[1]", X):
             yield [X, value], head, shown, accepted

@@ -4,11 +4,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from provable_ptq.algorithms import Grid
-from provable_ptq.algorithms.feedback import round_with_feedback
+from provable_ptq.algorithms import Grid, InvalidArgumentError, optq
+from provable_ptq.algorithms.feedback import BLOCK, round_with_feedback
 from provable_ptq.algorithms.rounding import Nearest, Stochastic
 
-SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33]
+SIZES = [1, 2, 3, 5, 8, 17, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 3 * BLOCK + 5]
+LARGE = [4 * BLOCK, 5 * BLOCK + 1, 8 * BLOCK + 3]
 
 
 def dyadic(seed, N, K):
@@ -41,7 +42,7 @@ def plain_loop(L, target, step, low=None, high=None, first=None):
 @pytest.mark.parametrize("N", SIZES)
 @pytest.mark.parametrize("ends", [None, (-9, 6)])
 def test_the_recursion_equals_the_plain_loop_exactly(N, ends):
-    for seed in range(8):
+    for seed in range(8 if N < BLOCK else 2):
         L, target, step = dyadic(seed, N, 3)
         rounded = round_with_feedback(L, target, Grid(step, *(ends or (None, None))).alphabet(N, 3), Nearest())
         codes, errors = plain_loop(L, target, step, *(ends or (None, None)))
@@ -52,9 +53,75 @@ def test_the_recursion_equals_the_plain_loop_exactly(N, ends):
         np.testing.assert_array_equal(L @ (target - rounded.weights), rounded.errors)
 
 
+@pytest.mark.parametrize("N", LARGE)
+def test_the_recursion_equals_the_plain_loop_exactly_over_many_blocks(N):
+    L, target, step = dyadic(400, N, 1)
+    rounded = round_with_feedback(L, target, Grid(step).alphabet(N, 1), Nearest())
+    codes, errors = plain_loop(L, target, step)
+    np.testing.assert_array_equal(rounded.codes, codes)
+    np.testing.assert_array_equal(rounded.errors, errors.astype(float))
+
+
+@pytest.mark.parametrize("N", SIZES + LARGE)
+def test_the_order_only_says_where_rows_come_from_and_go_to(N):
+    """Target, steps, ends, codes and weights are by feature; L, errors and saturated steps in processing order."""
+    rng = np.random.default_rng(N)
+    L, target, step = dyadic(500, N, 3)
+    low = rng.integers(-40, 0, size=(N, 3))
+    order = rng.permutation(N)
+    natural = round_with_feedback(L, target, Grid(step, low, low + 60).alphabet(N, 3), Nearest())
+    feature = np.argsort(order)
+    spread = Grid(step[feature], low[feature], low[feature] + 60).alphabet(N, 3)
+    ordered = round_with_feedback(L, target[feature], spread, Nearest(), order)
+    np.testing.assert_array_equal(ordered.codes[order], natural.codes)
+    np.testing.assert_array_equal(ordered.weights[order], natural.weights)
+    np.testing.assert_array_equal(ordered.errors, natural.errors)
+    np.testing.assert_array_equal(ordered.saturated, natural.saturated)
+    assert natural.saturated.any() or N < 5
+
+
+@pytest.mark.parametrize("N", SIZES)
+def test_a_step_saturates_where_its_number_lies_beyond_the_ends(N):
+    L, target, step = dyadic(600, N, 4)
+    for slack, rule in ((0.5, Nearest()), (0.0, Stochastic(np.random.default_rng(N).random((N, 4))))):
+        rounded = round_with_feedback(L, target, Grid(step, -9, 6).alphabet(N, 4), rule)
+        ratio = (rounded.weights + rounded.errors) / step
+        np.testing.assert_array_equal(rounded.saturated, (ratio < -9 - slack) | (ratio > 6 + slack))
+        assert not round_with_feedback(L, target, Grid(step).alphabet(N, 4), rule).saturated.any()
+
+
+def test_single_precision_keeps_large_codes():
+    """float32 does not hold 2^24 + 3, codes do; weights and errors are float32."""
+    target = np.array([[2.0**24 + 2], [3.0]], dtype=np.float32)
+    step = np.array([[(2**24 + 2) / (2**24 + 3)], [1.0]])
+    rounded = round_with_feedback(np.eye(2, dtype=np.float32), target, Grid(step).alphabet(2, 1), Nearest())
+    assert rounded.codes.ravel().tolist() == [2**24 + 3, 3]
+    assert {rounded.weights.dtype, rounded.errors.dtype} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("row", [0, 3, BLOCK, BLOCK + 7])
+def test_the_first_number_without_a_code_is_the_one_that_is_named(row):
+    """Though rows of a block are checked together, and the rule meets what has become of the number in between."""
+    class Own:
+        slack = 0.5
+
+        def codes(self, t, ratio):
+            return np.rint(ratio)
+
+    N = 2 * BLOCK
+    W = np.ones((N, 2))
+    W[row, 1] = 1e300
+    X = np.tril(np.ones((N, N)))[::-1]  # every later feature feels the error
+    step = np.ones((N, 2))
+    step[row, 1] = 1e-300
+    for rounding in ("nearest", Own()):
+        with pytest.raises(InvalidArgumentError, match=r"^weight / step = inf is not accepted: ratios whose code"):
+            optq(X, W, Grid(step), rounding=rounding)
+
+
 @pytest.mark.parametrize("N", SIZES)
 def test_the_first_number_can_be_replaced(N):
-    for seed in range(8):
+    for seed in range(8 if N < BLOCK else 2):
         L, target, step = dyadic(100 + seed, N, 2)
         first = np.random.default_rng(seed).integers(-100, 100, size=2) / 8
         rounded = round_with_feedback(L, target, Grid(step).alphabet(N, 2), Nearest(), start=np.vstack([first, target[1:]]))
@@ -79,6 +146,19 @@ def test_nothing_given_is_changed():
     round_with_feedback(L, target, Grid(step).alphabet(9, 2), Nearest(), np.arange(9)[::-1])
     for before, after in zip(copies, (L, target, step), strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("N", [9, 3 * BLOCK])
+def test_how_arrays_lie_in_memory_makes_no_difference(N):
+    L, target, step = dyadic(700, N, 3)
+    alphabet, order = Grid(step).alphabet(N, 3), np.arange(N)[::-1]
+    expected = round_with_feedback(L, target, alphabet, Nearest(), order, target + 1)
+    for lay in (np.asfortranarray, lambda A: np.repeat(A, 2, axis=1)[:, ::2]):
+        given = round_with_feedback(lay(L), lay(target), alphabet, Nearest(), order, lay(target + 1))
+        for one, other in zip(expected, given, strict=True):
+            np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(round_with_feedback(lay(L), lay(target), alphabet, Nearest(), order).codes,
+                                      round_with_feedback(L, target, alphabet, Nearest(), order).codes)
 
 
 def test_no_neurons():
