@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ class Pool:
     parallel: joblib.Parallel
     workers: int
 
-    def stream(self, calls: Iterable) -> Iterator[Done]:
+    def stream(self, calls: Iterable) -> Generator[Done, None, None]:
         """What the calls return, piece by piece, as soon as each call is finished.
 
         Arguments:
@@ -47,7 +47,7 @@ class Pool:
         Raises:
             WorkersLostError: the system killed a process, or a cluster is out of reach.
         """
-        results = self.parallel(calls)
+        results: Generator[list[Done], None, None] = self.parallel(calls)  # pyright: ignore[reportAssignmentType]  (by `return_as`)
         try:
             for done in results:
                 yield from done
@@ -89,7 +89,7 @@ def cluster(address: str) -> Iterator[Pool]:
     """
     try:
         from distributed import Client
-        from distributed.comm import get_address_host_port
+        from distributed.comm.addressing import get_address_host_port
     except ImportError:
         raise reject("scheduler", address, "an address where `pip install provable-ptq[cluster]` was done") from None
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -145,7 +147,7 @@ def _panel(axes: Axes, title: str, group: pd.DataFrame) -> None:
         plain_log_ticks(axes.xaxis, (1,))
 
 
-def _mark(rule: str, size: float = 6) -> dict[str, object]:
+def _mark(rule: str, size: float = 6) -> dict[str, Any]:
     """The mark of a rule; the minimizer of the prediction is a ring, for it often meets another rule."""
     ring = {"markersize": 1.25 * size, "markerfacecolor": "none", "markeredgecolor": RULES[rule].colour, "markeredgewidth": 1.2}
     filled = {"markersize": size, "markeredgecolor": "white", "markeredgewidth": 0.4}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -39,7 +41,7 @@ def plain_log_ticks(axis: Axis, digits: tuple[int, ...]) -> None:
 
 
 def draw_bound(
-    axes: Axes, x: np.ndarray, y: np.ndarray, line: str | tuple = "-", spread: tuple | None = None, **tag: object
+    axes: Axes, x: np.ndarray, y: np.ndarray, line: str | tuple = "-", spread: tuple | None = None, **tag: Any
 ) -> None:
     """A proven bound: a black line; `spread` holds the ends of bars on it, `tag` are the properties of a marker on it."""
     if spread is not None:
@@ -47,7 +49,7 @@ def draw_bound(
     axes.plot(x, y, color=BLACK, linestyle=line, zorder=3, gid="bound", **tag)
 
 
-def draw_measured(axes: Axes, x: np.ndarray, y: np.ndarray, look: Look, spread: tuple | None = None, **changes: object) -> None:
+def draw_measured(axes: Axes, x: np.ndarray, y: np.ndarray, look: Look, spread: tuple | None = None, **changes: Any) -> None:
     """Measurements: coloured dots; `spread` holds the lower and the upper ends of their bars."""
     if spread is not None:
         axes.vlines(x, *spread, color=look.colour, linewidth=0.9, zorder=2, gid="spread")
@@ -76,12 +78,12 @@ def bars_and_dots(axes: Axes, runs: pd.DataFrame, groups: pd.Index, looks: dict[
     axes.tick_params(axis="x", length=0)
 
 
-def dots(look: Look) -> dict[str, object]:
+def dots(look: Look) -> dict[str, Any]:
     """The line properties of measurements; a larger size in the legend."""
     return {"linestyle": "none", "marker": look.marker, "color": look.colour, "markeredgewidth": 0, "markersize": 4}
 
 
-def key(**properties: object) -> Line2D:
+def key(**properties: Any) -> Line2D:
     """A legend's picture of a line or marker with these properties; a black line unless they say otherwise."""
     return Line2D([], [], **{"color": BLACK} | properties)
 

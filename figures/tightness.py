@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -121,7 +123,7 @@ def _marks(axes: Axes, places: np.ndarray, reached: pd.DataFrame, look: Look) ->
 
 
 def _legend(figure: Figure) -> None:
-    def of_all(**changes: object) -> tuple:
+    def of_all(**changes: Any) -> tuple:
         return tuple(key(**dots(look) | changes) for look in LOOKS.values())
 
     handles = [key(), of_all(), of_all(**OPEN), tuple(key(color=look.colour, **BAR) for look in LOOKS.values())]
