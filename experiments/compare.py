@@ -209,8 +209,8 @@ def _differences(a: pd.DataFrame, b: pd.DataFrame, distances: pd.DataFrame) -> I
     beyond = distances > AGREED
     for column in map(str, beyond.columns[beyond.any()]):
         for sweep, values in distances.loc[beyond[column], column].groupby(a["sweep"]):
-            worst = values.idxmax()
-            yield Difference(sweep, column, len(values), float(values[worst]), Pair(a.at[worst, column], b.at[worst, column]),
+            worst = values.index[int(values.argmax())]
+            yield Difference(str(sweep), column, len(values), float(values.max()), Pair(a.at[worst, column], b.at[worst, column]),
                              described(a.loc[worst]))
 
 

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import joblib
 from joblib.parallel import ParallelBackendBase
@@ -100,7 +101,8 @@ def cluster(address: str) -> Iterator[Pool]:
     with client:
         _check_workers(client, address)
         with joblib.parallel_config(_backend(client)):
-            yield Pool(_parallel(-1), sum(client.ncores().values()))
+            cores: dict[str, int] = client.ncores()  # pyright: ignore[reportAssignmentType]  (no coroutine in a client that waits)
+            yield Pool(_parallel(-1), sum(cores.values()))
 
 
 def _backend(client) -> ParallelBackendBase:
@@ -115,7 +117,8 @@ def _backend(client) -> ParallelBackendBase:
 
 
 def _parallel(workers: int) -> joblib.Parallel:
-    return joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch="2 * n_jobs")
+    options: dict[str, Any] = {"batch_size": 1}  # joblib's types are inferred from its default, "auto"
+    return joblib.Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch="2 * n_jobs", **options)
 
 
 def _follow(parent: int) -> None:

@@ -193,7 +193,7 @@ class _Run:
                 if done.error:
                     self.errors[done.index] = done.error
                     self._failure(described(self.specs[done.index]), done.error, fail_fast)
-                else:
+                elif done.shard is not None:
                     self.store.write(self.keys[done.index], done.shard)
                     self.computed.add(done.index)
                 progress.finished(sweep_of(self.specs[done.index]), cells[done.index].cost(), done.seconds)

@@ -21,7 +21,7 @@ from .style import PAGE, styled
 SWEEP = "permutations"
 SHOWS = ("ordering",)
 EVERY = Look("every ordering", SKY, ".", "-")
-SPECK = {"markersize": 1.8, "alpha": 0.6}
+SPECK: dict[str, Any] = {"markersize": 1.8, "alpha": 0.6}
 
 
 def caption(table: pd.DataFrame) -> str:

@@ -66,7 +66,7 @@ def draw(table: pd.DataFrame) -> Figure:
     heights = (PANEL_HEIGHT + title_height([title for title, _ in panels])) * -(-len(panels) // COLUMNS) + 0.4, STRIP_HEIGHT * len(strips)
     figure = new_figure(PAGE, sum(heights) + 0.2)
     headline(figure, runs, SHOWS)
-    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
     _panels(above, panels)
     for axes, (which, part) in zip(below.subplots(len(strips), 1, squeeze=False)[:, 0], strips, strict=True):
         _regrets(axes, which, part)

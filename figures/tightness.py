@@ -85,7 +85,7 @@ def _attacks(table: pd.DataFrame) -> pd.DataFrame:
 
 def _as_norms(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with ratios of norms: the square root where the claim is about squares."""
-    square = rows["claim"].map(lambda name: name in claims() and "squared" in claims()[name].unit)
+    square = rows["claim"].isin([name for name, claim in claims().items() if "squared" in claim.unit])
     return rows.assign(**{ratio: rows[ratio].where(~square, np.sqrt(rows[ratio])) for ratio in ("ratio", "ratio_median") if ratio in rows})
 
 
