@@ -77,7 +77,7 @@ def _cause(above: pd.DataFrame, by: pd.DataFrame) -> str:
     if "zeroed_share" not in by or by[["zeroed_share"]].isna().all(axis=None):
         return f"{said}."
     share = by["zeroed_share", "nearest"]
-    here, there = share[above.index], share[by.index.difference(above.index)]
+    here, there = share.loc[above.index], share.loc[by.index.difference(above.index)]
     elsewhere = f" (elsewhere {span(there, percent)})" if len(there) else ""
     return (f"{said}. The cause are wide steps: {span(here, percent)} of the bound lies on "
             f"weights below half a step{elsewhere}, which nearest rounding sets to zero at an error of their own small size, while "
