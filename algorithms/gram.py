@@ -57,7 +57,7 @@ class GramSource(Source):
         values, vectors = np.linalg.eigh(self.gram)
         return np.sqrt(np.maximum(values, 0) + damping)[:, None] * vectors.T
 
-    def lower_factor(self, order: np.ndarray, damping: float) -> np.ndarray:
+    def lower_factor(self, order: np.ndarray, damping: float, natural: np.ndarray | None = None) -> np.ndarray:
         """By one Cholesky factorization."""
         factor = self._cholesky(order[::-1], damping)
         return np.zeros((len(order), len(order)), self.gram.dtype) if factor is None else factor[::-1, ::-1]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .arguments import reject
-from .triangles import triangle_of, with_ridge
+from .condition import extreme_singular_values
+from .triangles import triangle_of, unit_lower, with_ridge
 
 if TYPE_CHECKING:
     from .factorization import Factorization
@@ -26,6 +27,7 @@ class Source:
         self.samples = samples
         self.column_norms_squared = column_norms_squared
         self.live = column_norms_squared > 0
+        self._extremes: dict[float, tuple[float, float] | None] = {}
 
     @property
     def X(self) -> np.ndarray | None:
@@ -41,8 +43,11 @@ class Source:
         """The same matrix, seen at the rows `X` (n, N): V and the outputs are those of these rows."""
         raise NotImplementedError
 
-    def lower_factor(self, order: np.ndarray, damping: float) -> np.ndarray:
-        """Lower triangular T (n, n) with T^T T = H over the n live features in `order`; zero where H is singular beyond doubt."""
+    def lower_factor(self, order: np.ndarray, damping: float, natural: np.ndarray | None = None) -> np.ndarray:
+        """Lower triangular T (n, n) with T^T T = H over the n live features in `order`; zero where H is singular beyond doubt.
+
+        `natural` is D L of the factorization in natural order at this damping, where it is known.
+        """
         raise NotImplementedError
 
     def pivot_tolerance(self, norm: float | None = None) -> float:
@@ -58,6 +63,12 @@ class Source:
     def largest_eigenvalue(self) -> float:
         """sigma_max(X^T X)."""
         return float(self.singular_values.max(initial=0.0) ** 2)
+
+    def extreme_singular_values(self, damping: float, T: np.ndarray) -> tuple[float, float] | None:
+        """Of the damped live columns, by way of one of their triangles T: no ordering changes them."""
+        if damping not in self._extremes:
+            self._extremes[damping] = extreme_singular_values(T[::-1, ::-1], lower=False)
+        return self._extremes[damping]
 
     def root(self, damping: float) -> np.ndarray:
         """S (k, N) with S^T S = X^T X + damping I, features in their original order."""
@@ -130,12 +141,17 @@ class RowSource(Source):
         ridge = np.sqrt(np.asarray(damping, dtype=rows.dtype)) * np.eye(N, dtype=rows.dtype)
         return np.vstack([rows, ridge]) if damping else rows
 
-    def lower_factor(self, order: np.ndarray, damping: float) -> np.ndarray:
-        """From the triangle: as it is in natural order, by an N x N QR in another; damping updates it."""
+    def lower_factor(self, order: np.ndarray, damping: float, natural: np.ndarray | None = None) -> np.ndarray:
+        """From the triangle: as it is in natural order, by an N x N QR in another; damping updates it before that."""
         place = (np.cumsum(self.live) - 1)[order]
-        natural = np.array_equal(place, np.arange(len(place)))
-        R = self.triangle if natural else triangle_of(self.triangle[: self.samples, ::-1], place)
-        return with_ridge(R, damping, overwrite=not natural)[::-1, ::-1]
+        if np.array_equal(place, np.arange(len(place))):
+            return with_ridge(self.triangle, damping)[::-1, ::-1]
+        if damping:
+            natural = _rounded(with_ridge(self.triangle, damping)[::-1, ::-1]) if natural is None else natural
+            rows = natural[::-1]  # large ones first
+        else:
+            rows = self.triangle[: self.samples, ::-1]
+        return triangle_of(rows, place)[::-1, ::-1]
 
     def pivot_tolerance(self, norm: float | None = None) -> float:
         """max(m, N) eps ||X||_2."""
@@ -158,6 +174,13 @@ def column_norms_squared(name: str, X: np.ndarray) -> np.ndarray:
         accepted = "zero, or entries whose squares do not vanish (rescale the matrix)"
         raise reject(f"max|{name}[:, {column}]|", float(largest[column]), accepted)
     return norms
+
+
+def _rounded(T: np.ndarray) -> np.ndarray:
+    """T as it comes back from its pivots and L, to the bit."""
+    L = unit_lower(T)
+    L *= np.abs(np.diag(T))[:, None]
+    return L
 
 
 def _fingerprint(X: np.ndarray) -> np.ndarray:
