@@ -53,7 +53,7 @@ class GramSource(Source):
         """Increasing; rounding may leave some below zero."""
         return np.linalg.eigvalsh(self.gram)
 
-    @property
+    @cached_property
     def singular_values(self) -> np.ndarray:
         return np.sqrt(np.maximum(self.eigenvalues[::-1], 0))
 

@@ -34,7 +34,7 @@ class Source:
         """The rows (m, N), where they are at hand."""
         return None
 
-    @property
+    @cached_property
     def singular_values(self) -> np.ndarray:
         """Decreasing; those of live features at least."""
         raise NotImplementedError
@@ -90,6 +90,8 @@ class Source:
 class RowSource(Source):
     """A calibration matrix kept as the triangle of its QR factorization: no damping or ordering touches X again."""
 
+    samples: int  # pyright: ignore[reportIncompatibleVariableOverride]  # known here, and never changed
+
     def __init__(self, samples: int, column_norms_squared: np.ndarray, X: np.ndarray | None = None,
                  triangle: np.ndarray | None = None):
         """`triangle` is R over live features, as in `triangles`."""
@@ -112,13 +114,19 @@ class RowSource(Source):
     @property
     def X(self) -> np.ndarray | None:
         """The rows (m, N), where they are at hand."""
-        if self._lent is not None and not np.array_equal(self._lent, _fingerprint(self._rows)):
-            raise reject("X", self._rows, "the matrix that was factored (it has been written to since; `factorize` keeps a copy)")
-        return self._rows
+        return None if self._rows is None else self._unchanged(self._rows)
+
+    def _unchanged(self, rows: np.ndarray) -> np.ndarray:
+        """The rows, once it is seen that nobody has written to them since they were lent."""
+        if self._lent is not None and not np.array_equal(self._lent, _fingerprint(rows)):
+            raise reject("X", rows, "the matrix that was factored (it has been written to since; `factorize` keeps a copy)")
+        return rows
 
     @cached_property
     def triangle(self) -> np.ndarray:
         """R (n, n) over live features; no more than m of its rows are not zero."""
+        if self._rows is None:
+            raise reject("triangle", None, "the triangle of a matrix whose rows are not at hand")
         return triangle_of(self._rows, np.flatnonzero(self.live))
 
     @cached_property
@@ -134,7 +142,7 @@ class RowSource(Source):
         """Few rows are taken as they are, so that equal columns stay equal; the ridge is stacked below, so that it stays exact."""
         N = len(self.live)
         if self._rows is not None and len(self._rows) == self.samples <= N:
-            rows = self.X
+            rows = self._unchanged(self._rows)
         else:
             rows = np.zeros((min(self.samples, len(self.triangle)), N), dtype=self.triangle.dtype)
             rows[:, self.live] = self.triangle[: len(rows), ::-1]
@@ -164,7 +172,9 @@ def column_norms_squared(name: str, X: np.ndarray) -> np.ndarray:
     info = np.finfo(X.dtype)
     rows = max(1, STRIP // X.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):
-        norms = sum(np.square(X[start : start + rows]).sum(axis=0) for start in range(0, len(X), rows))
+        norms = np.zeros(X.shape[1], dtype=X.dtype)
+        for start in range(0, len(X), rows):
+            norms += np.square(X[start : start + rows]).sum(axis=0)
     largest = np.maximum(X.max(axis=0), -X.min(axis=0))
     if largest.max() > np.sqrt(info.max) / X.size:
         raise reject(f"max|{name}|", float(largest.max()), "entries whose squares do not overflow (rescale the matrix)")
@@ -191,6 +201,7 @@ def _fingerprint(X: np.ndarray) -> np.ndarray:
 
 def _is_read_only(array: np.ndarray) -> bool:
     """Whether nobody can write to its memory through numpy."""
-    while isinstance(array, np.ndarray) and not array.flags.writeable:
-        array = array.base
-    return array is None
+    owner: object = array
+    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
+        owner = owner.base
+    return owner is None

@@ -77,7 +77,7 @@ def check_exact(problem: Problem, ids: Iterable[str] | None = None, algorithm: E
 def same_codes(problem: Problem, result: ExactResult) -> np.ndarray:
     """For which neurons (K,) float64 makes the integers of an exact result; none where it refuses the problem."""
     try:
-        return np.equal(in_units(problem)[1].result.codes, result.codes).all(axis=0)
+        return (in_units(problem)[1].result.codes != result.codes).sum(axis=0) == 0
     except InvalidArgumentError:  # float64 cannot tell live columns apart, or cannot square them
         return np.zeros(problem.K, dtype=bool)
 
@@ -106,7 +106,7 @@ def _verdict(claim: Claim, view: ExactProblem, result: ExactResult, algorithm: E
 def _off_the_alphabet(view: ExactProblem, result: ExactResult) -> np.ndarray:
     """Which neurons (K,) have codes beyond the ends: only a program of somebody else's makes such."""
     codes = result.codes[view.order]
-    return ((codes < view.alphabet.low) | (codes > view.alphabet.high)).any(axis=0)
+    return np.logical_or(codes < view.alphabet.low, codes > view.alphabet.high).any(axis=0)
 
 
 def _decide(evaluate: Callable[[], Evaluation], claim: Claim, applies: np.ndarray) -> Verdict:
