@@ -182,6 +182,20 @@ def test_what_float64_loses_of_a_projected_mismatch_covers_the_mismatch_and_what
     assert 1 < shares[0] / np.finfo(float).eps < 200
 
 
+def test_what_float64_loses_of_path_following_covers_the_path_without_rounding_too():
+    """X scales each feature of X~ = 1 on its own: u = diag(X) w, and all sizes can be read off."""
+    scales = np.array([1.0, 2.0, 4.0, 8.0])
+    weights = np.array([[900.3, 300.2, 0.4, 0.3], [0.2, 300.1, 0.3, 0.1], [0.3, 300.4, 0.4, 0.3], [0.4, -300.3, 700.3, 0.4]])
+    given = Problem(np.diag(scales), weights, Grid(1.0), "gpfq", X_quantized=np.eye(4))
+    evaluation = claims()["gpfq-mismatch"](given, given.result)
+    size = np.sqrt(evaluation.measured) + np.sqrt(evaluation.bound)
+    loss = evaluation.noise / (size + np.sqrt(size**2 + 2 * evaluation.noise))  # the noise is 2 size loss + 2 loss^2
+    path = scales @ np.abs(weights)
+    shares = loss / (output_loss(given, given.result, damped=False) / (16 * 4 * np.finfo(float).eps) + path)
+    assert shares == pytest.approx(np.full(4, shares[0]))
+    assert 4 < shares[0] / np.finfo(float).eps < 1000
+
+
 @pytest.mark.parametrize("claim_id", ["sto-optq-linf-rowwise", "sto-optq-l2"])
 @pytest.mark.parametrize(("inputs", "weights"), [(400, 0), (0, -600), (-300, 500)])
 def test_draws_of_ones_own_program_are_judged_alike_in_all_units(claim_id, inputs, weights):
