@@ -3,12 +3,11 @@
 from . import definitions
 from .arguments import InvalidArgumentError
 from .closest_vector import closest_vector
-from .factorization import Factorization, factorize
+from .factorization import Factorization, RankDeficientError, factorize
 from .grid import Grid
 from .optq import optq
 from .path_following import gpfq
 from .qronos import qronos
-from .rank import RankDeficientError
 from .result import Result
 from .round_to_nearest import round_to_nearest
 
