@@ -20,6 +20,7 @@ from .damping import resolve_damping
 from .folding import Folding
 from .gram import GramSource
 from .ordering import resolve_ordering
+from .rank import RankDeficientError as RankDeficientError
 from .rank import refuse_dependent
 from .sources import PRECISIONS, RowSource, Source
 from .triangles import inverse_lower, unit_lower
