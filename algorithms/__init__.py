@@ -3,6 +3,7 @@
 from . import definitions
 from .arguments import InvalidArgumentError
 from .closest_vector import closest_vector
+from .descend import descend
 from .factorization import Factorization, factorize
 from .grid import Grid
 from .optq import optq
@@ -21,6 +22,7 @@ __all__ = [
     "Result",
     "closest_vector",
     "definitions",
+    "descend",
     "factorize",
     "gpfq",
     "optq",

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import cholesky
 
-from .arguments import as_matrix, choose, reject
+from .arguments import as_count, as_matrix, choose, reject
 from .damping import resolve_damping
+from .descend import KEEP, codes_of
 from .factorization import Factorization, RowSource, refuse_beside
 from .feedback import Rounded
 from .grid import Alphabet, Grid, alphabet_of
@@ -19,9 +20,9 @@ from .path_following import calibration_pair
 from .qronos import FORMS
 from .result import Result, result_of
 from .round_to_nearest import round_to_nearest
-from .rounding import Prescribed, RoundingRule, round_row, rounding_rule
+from .rounding import Nearest, Prescribed, RoundingRule, round_row, rounding_rule, saturates
 
-__all__ = ["gpfq", "optq", "optq_inverse_hessian", "qronos", "round_to_nearest"]
+__all__ = ["descend", "gpfq", "optq", "optq_inverse_hessian", "qronos", "round_to_nearest"]
 
 
 def optq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, damping: float | str = 0.0,
@@ -152,6 +153,45 @@ def gpfq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, X_quantized: 
 
     rounded = _round_and_update(W[order], order, alphabet, rule, steered, update)
     return result_of("gpfq", rounded, W, order, seed)
+
+
+def descend(X: np.ndarray | Factorization, W: np.ndarray, start: Result | np.ndarray, grid: Grid, damping: float | str = 0.0,
+            passes: int = 1, keep: str = "descent") -> Result:
+    """Coordinate descent by its definition: round the minimizer over one weight, and move there if that lowers the error.
+
+    Arguments and returns as in `provable_ptq.algorithms.descend`, but that errors are compared as they are computed.
+
+    Source: claim `descent-never-worse`.
+
+    >>> X = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
+    >>> descend(X, np.array([[0.4], [0.4]]), np.zeros((2, 1)), Grid(step=1.0)).codes.ravel()
+    array([1, 0])
+    """
+    choose("keep", keep, KEEP)
+    stacked, value, order = _stack(X, damping, "natural")
+    W = as_matrix("W", W, rows=len(order), empty_columns=True)
+    alphabet = alphabet_of(grid, W.shape)
+    w, q, (step, low, high) = W[order], alphabet.step * codes_of(start, alphabet), alphabet.reordered(order)
+    q, z = q[order], np.empty_like(w)
+
+    def error(weights: np.ndarray) -> np.ndarray:
+        return np.square(stacked @ (w - weights)).sum(axis=0)
+
+    for _ in range(as_count("passes", passes)):
+        before = q
+        for t, column in enumerate(stacked.T):
+            dead = not column.any()
+            z[t] = w[t] if dead else q[t] + column @ (stacked @ (w - q)) / (column @ column)
+            moved = q.copy()
+            moved[t] = step[t] * np.clip(np.rint(z[t] / step[t]), low[t], high[t])
+            q = np.where(dead | (error(moved) < error(q)), moved, q)
+        if np.array_equal(q, before):
+            break
+    nearest = round_to_nearest(W, grid).weights[order]
+    better = (error(nearest) < error(q)) & (keep == "better")
+    q, z = np.where(better, nearest, q), np.where(better, w, z)
+    rounded = Rounded.of_steps(order, np.rint(q / step).astype(np.int64), q, z - q, saturates(z / step, low, high, Nearest.slack))
+    return result_of("descent", rounded, W, order, None, damping=value)
 
 
 def _round_and_update(w: np.ndarray, order: np.ndarray, alphabet: Alphabet, rule: RoundingRule, number, update) -> Rounded:

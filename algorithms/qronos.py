@@ -78,10 +78,9 @@ def qronos(X: np.ndarray | CrossGram, X_quantized: np.ndarray | Factorization, W
     W = as_matrix("W", W, f.L.dtype, rows=f.features, empty_columns=True)
     alphabet = alphabet_of(grid, W.shape)
     rule, seed = rounding_rule(rounding, seed, W.shape, f.order)
-    moment = np.linalg.multi_dot([*difference, W])[f.order]  # H(u - w), by the cheaper order of products
     w = W[f.order]
-    first = w[0] + (moment[0] / (f.column_norms_squared[0] + f.damping) if f.live[0] else 0)
-    change = _change(f, moment)
+    moment, change = _change(f, difference @ W, from_rows=not isinstance(X, CrossGram))
+    first = w[0] + (moment / (f.column_norms_squared[0] + f.damping) if f.live[0] else 0)
     start = w + change
     if form == "alternating":
         start[0] = first
@@ -89,17 +88,16 @@ def qronos(X: np.ndarray | CrossGram, X_quantized: np.ndarray | Factorization, W
     return result_of(f"qronos-{form}", rounded, partial(_target, f, w, change), f.order, seed, f)
 
 
-def _difference(X: np.ndarray | CrossGram, f: Factorization) -> tuple[np.ndarray, ...]:
-    r"""The one or two factors of :math:`\tilde X^\top (X - \tilde X)` (N, N), original feature order."""
+def _difference(X: np.ndarray | CrossGram, f: Factorization) -> np.ndarray:
+    r""":math:`X - \tilde X` (m, N), or :math:`\tilde X^\top (X - \tilde X)` (N, N) from a cross-Gram matrix; original feature order."""
     if not isinstance(X, CrossGram):
-        X = as_matrix("X", X, f.L.dtype, rows=len(f.X), columns=f.features)
-        return f.X.T, X - f.X
+        return as_matrix("X", X, f.L.dtype, rows=len(f.X), columns=f.features) - f.X
     cross = as_matrix("X.matrix", X.matrix, f.L.dtype, rows=f.features, columns=f.features)
     for feature in f.order[~f.live]:
         if cross[feature].any():
             accepted = f"zeros in row {feature}, as feature {feature} of X_quantized is zero (the matrix is X_quantized.T @ X)"
             raise reject(f"X.matrix[{feature}]", cross[feature], accepted)
-    return (cross - _gram(f),)
+    return cross - _gram(f)
 
 
 def _gram(f: Factorization) -> np.ndarray:
@@ -110,13 +108,21 @@ def _gram(f: Factorization) -> np.ndarray:
     return root.T @ root
 
 
-def _change(f: Factorization, moment: np.ndarray) -> np.ndarray:
-    r""":math:`L(u - w)` (N, K) from the moment :math:`H(u - w)` in its memory, both in processing order; dead features stay."""
-    change = _solved(f.L, moment, transposed=True)
+def _change(f: Factorization, mismatch: np.ndarray, from_rows: bool) -> tuple[np.ndarray, np.ndarray]:
+    r"""The first entry (K,) of the moment :math:`\tilde X^\top(X - \tilde X)w`, and :math:`L(u - w)` (N, K), both in processing order.
+
+    From rows by projecting the mismatch :math:`(X - \tilde X)w` (m, K) on V, which loses eps cond; from the moment (N, K) alone, by
+    triangular solves, eps cond^2. Dead features stay where they are.
+    """
     pivots = np.where(f.live, f.pivots, 1)[:, None]
+    if from_rows:
+        moment, change = f.X[:, f.order[0]] @ mismatch, f.sample_rows_of_V.T @ mismatch
+    else:
+        ordered = mismatch[f.order]
+        moment, change = ordered[0].copy(), _solved(f.L, ordered, transposed=True)
     change /= pivots  # twice: the squares of small pivots vanish
     change /= pivots
-    return change
+    return moment, change
 
 
 def _target(f: Factorization, w: np.ndarray, change: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from provable_ptq.algorithms import (
     InvalidArgumentError,
     closest_vector,
     definitions,
+    descend,
     factorize,
     gpfq,
     optq,
@@ -34,6 +35,7 @@ RNG = np.random.default_rng(0)
 X, W, GRID = RNG.standard_normal((6, 4)), RNG.standard_normal((4, 2)), Grid(0.5)
 LAYER = {"X": X, "W": W, "grid": GRID, "damping": 0.1, "ordering": "natural", "rounding": "nearest", "seed": 0}
 PAIR = LAYER | {"X_quantized": X + 0.1, "form": "projected"}
+DESCENT = {"X": X, "W": W, "start": optq(X, W, GRID), "grid": GRID, "damping": 0.1, "passes": 2, "keep": "better"}
 TABLE = {"kind": "low-rank", "samples": 6, "features": 4, "neurons": 2, "rank": 2}
 
 
@@ -56,6 +58,7 @@ DOORS = {
     "Grid": (Grid, {"step": 0.5, "low": -8, "high": 7}),
     "Grid.for_weights": (Grid.for_weights, {"W": W, "bits": 4, "symmetric": True, "group_size": 2}),
     "Grid.nearest": (GRID.nearest, {"weights": W}), "closest_vector": (closest_vector, {"X": X, "w": W, "grid": GRID, "node_budget": 100}),
+    "descend": (descend, DESCENT), "definitions.descend": (definitions.descend, DESCENT),
     "definitions.optq": (definitions.optq, LAYER), "definitions.qronos": (definitions.qronos, PAIR),
     "definitions.gpfq": (definitions.gpfq, without(PAIR, "damping", "form")),
     "Problem": (Problem, PAIR | {"X_validation": X, "algorithm": "qronos", "failure_probability": 0.1}),
@@ -179,6 +182,7 @@ INTEGERS = {
     "bits": lambda number: Grid.for_weights(W, number(10)).step, "group size": lambda number: Grid.for_weights(W, 4, True, number(3)).step,
     "samples of a Gram matrix": lambda number: Factorization.from_gram(X.T @ X, "george-saab", samples=number(200)).pivots,
     "node budget": lambda number: closest_vector(X, W, GRID, node_budget=number(255)).nodes,
+    "passes": lambda number: descend(X, W, 0 * W, GRID, passes=number(3)).codes,
     "draws": lambda number: check(Problem(X, W, GRID, rounding="stochastic"), ["sto-optq-linf"], draws=number(200))["sto-optq-linf"].draws,
     "seed": lambda number: optq(X, W, GRID, rounding="stochastic", seed=number(255)).codes,
     "seed of a problem": lambda number: Problem(X, W, GRID, rounding="stochastic", seed=number(255)).result.codes,

@@ -139,7 +139,7 @@ def output_loss(problem: Problem, result: Result, damped: bool = True, outputs_a
     if outputs_alone:
         original = deployed = deployed * problem.calibration.any(axis=0)
     moved = original @ np.abs(problem.W) + deployed @ (np.abs(problem.W) + np.abs(result.weights))
-    return sums(problem.N) * problem.factorization.magnification / problem.factorization.condition * moved
+    return sums(problem.N) * (problem.factorization.condition if problem.from_gram else 1.0) * moved
 
 
 def loss_in_squares(size_squared: np.ndarray, loss: np.ndarray | None) -> np.ndarray | None:

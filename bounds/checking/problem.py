@@ -124,6 +124,11 @@ class Problem:
         return not self._stands_in
 
     @property
+    def from_gram(self) -> bool:
+        """Whether its factorization was made from a Gram matrix, and is right to the square of the condition number only."""
+        return self._stands_in and self.factorization.source.reach > 1
+
+    @property
     def m(self) -> int:
         """Samples."""
         return len(self.X)

@@ -177,9 +177,25 @@ def test_what_float64_loses_of_a_projected_mismatch_covers_the_mismatch_and_what
     weights = np.array([[900.0, 300.0, 100.0, 0.0], [0.0, 300.0, -200.0, 0.0], [0.0, 300.0, 300.0, 0.0], [0.0, -300.0, 400.0, 0.5]])
     given = Problem(2 * np.eye(4), weights, Grid(1.0), "qronos", X_quantized=np.eye(4))
     moved = output_loss(given, given.result)
-    shares = (projected_loss(given, given.result) - moved) / (np.abs(weights).sum(axis=0) + np.linalg.norm(weights, axis=0) + moved)
+    sizes = np.abs(weights).sum(axis=0) + np.linalg.norm(weights, axis=0) + moved
+    shares = (projected_loss(given, given.result) - moved) / sizes / np.finfo(float).eps
     assert shares == pytest.approx(np.full(4, shares[0]))
-    assert 1 < shares[0] / np.finfo(float).eps < 200
+    assert 1 < shares[0] < 200
+
+
+def test_what_float64_loses_of_path_following_covers_the_path_without_rounding_too():
+    """X scales each feature of X~ = 1 on its own: u = diag(X) w, and all sizes can be read off."""
+    scales = np.array([1.0, 2.0, 4.0, 8.0])
+    weights = np.array([[900.3, 300.2, 0.4, 0.3], [0.2, 300.1, 0.3, 0.1], [0.3, 300.4, 0.4, 0.3], [0.4, -300.3, 700.3, 0.4]])
+    given = Problem(np.diag(scales), weights, Grid(1.0), "gpfq", X_quantized=np.eye(4))
+    evaluation = claims()["gpfq-mismatch"](given, given.result)
+    size = np.sqrt(evaluation.measured) + np.sqrt(evaluation.bound)
+    loss = evaluation.noise / (size + np.sqrt(size**2 + 2 * evaluation.noise))  # the noise is 2 size loss + 2 loss^2
+    path = scales @ np.abs(weights)
+    moved = scales @ np.abs(weights) + np.abs(weights).sum(axis=0) + np.abs(given.result.weights).sum(axis=0)
+    shares = loss / (moved + path) / np.finfo(float).eps
+    assert shares == pytest.approx(np.full(4, shares[0]))
+    assert 4 < shares[0] < 1000
 
 
 @pytest.mark.parametrize("claim_id", ["sto-optq-linf-rowwise", "sto-optq-l2"])

@@ -139,3 +139,12 @@ def test_in_exact_arithmetic_it_is_what_the_worst_entry_leaves_relative_to_its_l
     verdict = check_exact(problem(2), [name]).verdicts[name]
     assert verdict.margin == pytest.approx(margin)
     assert verdict.outcome is (Outcome.VIOLATED if margin < 0 else Outcome.HOLDS)
+
+
+@pytest.mark.parametrize(("noise", "natural"), [(np.inf, 1.0), (np.nan, 1.0), (0.5, np.nan)])
+@pytest.mark.parametrize("kind", [Kind.UPPER, Kind.IDENTITY])
+def test_where_a_size_is_no_number_the_advice_names_no_digits(kind, noise, natural):
+    """`decided only to inf, relative` would say nothing."""
+    verdict = decided(kind, [0.9], noise=np.full(1, noise), natural=np.full(1, natural))
+    assert verdict.outcome is Outcome.UNDECIDED
+    assert "none in float64" in verdict.advice

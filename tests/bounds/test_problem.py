@@ -248,9 +248,9 @@ def test_damping_and_ordering_beside_a_factorization_are_refused(beside, place):
         layer(**{"damping": 0.0} | {place: f} | beside)
 
 
-def test_a_factorization_without_rows_is_refused():
+def test_deployed_inputs_without_rows_are_refused():
     with pytest.raises(InvalidArgumentError, match="only a Gram matrix"):
-        layer(X=Factorization.from_gram(np.eye(4)), damping=0.0)
+        layer(X_quantized=Factorization.from_gram(np.eye(4)), damping=0.0, ordering="natural", algorithm="qronos")
 
 
 # --- saving --------------------------------------------------------------------------------------------------------
