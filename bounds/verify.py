@@ -108,8 +108,7 @@ class Layer:
             """By features, in processing order: the rows of an (N, K) table, or the columns of an (m, N) one."""
             rows, across, shape = given[name], name[0] == "X", (self.m, self.N) if name[0] == "X" else (self.N, self.K)
             require(rows is None or [len(row) for row in rows] == [shape[1]] * shape[0], f"{name} does not have the shape {shape}")
-            rows = list(zip(*rows, strict=True)) if across and rows else rows
-            return rows and [[read(entry) for entry in rows[i]] for i in self.order]
+            return rows and [[read(entry) for entry in ([row[i] for row in rows] if across else rows[i])] for i in self.order]
 
         self.X, self.deployed, self.W, self.steps, self.draws = map(table, ("X", "X_quantized", "W", "step", "draws"))
         self.codes, self.low, self.high = (table(name, index) for name in ("codes", "low", "high"))

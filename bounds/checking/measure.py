@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.linalg.blas import dtrmm  # pyright: ignore[reportAttributeAccessIssue]  # made when scipy is imported
@@ -12,9 +12,6 @@ from ...algorithms.arguments import reject
 from .arithmetic import absolute, is_exact, maximum
 from .problem import Problem
 from .tolerance import EQUALITY, cancellation, literal_allowance, projection_allowance, squared, sums
-
-if TYPE_CHECKING:
-    from ..exact.problem import ExactProblem
 
 INVERSE_REACH = 100.0  # condition number
 LEAST_SQUARE = 1e-290  # below it, squares have lost digits or are gone
@@ -163,7 +160,7 @@ def gram(problem: Problem) -> np.ndarray:
     return problem.remember("gram", None, compute)
 
 
-def literal_numbers(problem: Problem | ExactProblem, result: Any) -> list[np.ndarray]:
+def literal_numbers(problem: Any, result: Any) -> list[np.ndarray]:
     """The numbers z (N, K) that the literal definitions round along the result's codes, processing order; ties cannot part them.
 
     The last entry is the inverse-Hessian form of OPTQ where float64 can tell it apart: it loses up to cond(X)^4.
@@ -193,7 +190,7 @@ def projection_reach(problem: Problem) -> float:
     return projection_allowance(problem.N, problem.factorization.magnification, problem.largest_ratio)
 
 
-def undamped_pivots_squared(problem: Problem | ExactProblem) -> np.ndarray:
+def undamped_pivots_squared(problem: Any) -> np.ndarray:
     """(N,) squared pivots without damping, processing order; zero where later features explain a feature entirely."""
     if not isinstance(problem, Problem):
         return type(problem.factorization)(problem.calibration, 0 * problem.factorization.damping, problem.order).pivots_squared

@@ -106,7 +106,7 @@ def _verdict(claim: Claim, view: ExactProblem, result: ExactResult, algorithm: E
 def _off_the_alphabet(view: ExactProblem, result: ExactResult) -> np.ndarray:
     """Which neurons (K,) have codes beyond the ends: only a program of somebody else's makes such."""
     codes = result.codes[view.order]
-    return np.logical_or(codes < view.alphabet.low, codes > view.alphabet.high).any(axis=0)
+    return ((codes < view.alphabet.low) | (codes > view.alphabet.high)).sum(axis=0) > 0
 
 
 def _decide(evaluate: Callable[[], Evaluation], claim: Claim, applies: np.ndarray) -> Verdict:

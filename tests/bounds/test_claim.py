@@ -281,3 +281,10 @@ def test_a_misspelt_claim_id_is_answered_with_the_nearest():
     with pytest.raises(InvalidArgumentError) as refused:
         select("zzz")
     assert "did you mean" not in str(refused.value)
+
+
+def test_every_shipped_claim_says_what_it_reads_and_returns():
+    said = {made.id: made.evaluate.__annotations__ for made in claims().values() if made.chapter in CHAPTERS}
+    expected = {"problem": "Problem", "result": "Result", "return": "Evaluation"}
+    assert {name: words for name, words in said.items() if words != expected} == {}
+    assert len(said) > 30
