@@ -229,7 +229,7 @@ def factored(source: Source, damping: float | str, ordering: str | np.ndarray, n
     value = resolve_damping(damping, source)
     order = resolve_ordering(ordering, source, value)
     live = source.live[order]
-    T = source.lower_factor(order[live], value, None if natural is None else natural.triangle)
+    T = source.lower_factor(order[live], value, natural)
     live_pivots = np.abs(np.diag(T))
     refuse_dependent(source, T, live_pivots, value)
     if live.all():

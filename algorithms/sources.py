@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .arguments import reject
+from .condition import extreme_singular_values
 from .triangles import triangle_of, unit_lower, with_ridge
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Source:
         self.samples = samples
         self.column_norms_squared = column_norms_squared
         self.live = column_norms_squared > 0
+        self._extremes: dict[float, tuple[float, float] | None] = {}
 
     @property
     def X(self) -> np.ndarray | None:
@@ -35,10 +37,10 @@ class Source:
         """Decreasing; those of live features at least."""
         raise NotImplementedError
 
-    def lower_factor(self, order: np.ndarray, damping: float, natural: np.ndarray | None = None) -> np.ndarray:
+    def lower_factor(self, order: np.ndarray, damping: float, natural: Factorization | None = None) -> np.ndarray:
         """Lower triangular T (n, n) with T^T T = H over the n live features in `order`; zero where H is singular beyond doubt.
 
-        `natural` is D L of the factorization in natural order at this damping, where it is known.
+        `natural` is the factorization in natural order at this damping, where it is known.
         """
         raise NotImplementedError
 
@@ -55,6 +57,12 @@ class Source:
     def largest_eigenvalue(self) -> float:
         """sigma_max(X^T X)."""
         return float(self.singular_values.max(initial=0.0) ** 2)
+
+    def extreme_singular_values(self, damping: float, T: np.ndarray) -> tuple[float, float] | None:
+        """Of the damped live columns, by way of one of their triangles T: no ordering changes them."""
+        if damping not in self._extremes:
+            self._extremes[damping] = extreme_singular_values(T[::-1, ::-1], lower=False)
+        return self._extremes[damping]
 
     def root(self, damping: float) -> np.ndarray:
         """S (k, N) with S^T S = X^T X + damping I, features in their original order."""
@@ -128,14 +136,14 @@ class RowSource(Source):
         ridge = np.sqrt(np.asarray(damping, dtype=rows.dtype)) * np.eye(N, dtype=rows.dtype)
         return np.vstack([rows, ridge]) if damping else rows
 
-    def lower_factor(self, order: np.ndarray, damping: float, natural: np.ndarray | None = None) -> np.ndarray:
+    def lower_factor(self, order: np.ndarray, damping: float, natural: Factorization | None = None) -> np.ndarray:
         """From the triangle: as it is in natural order, by an N x N QR in another; damping updates it before that."""
         place = (np.cumsum(self.live) - 1)[order]
         if np.array_equal(place, np.arange(len(place))):
             return with_ridge(self.triangle, damping)[::-1, ::-1]
         if damping:
-            natural = _rounded(with_ridge(self.triangle, damping)[::-1, ::-1]) if natural is None else natural
-            rows = natural[::-1]  # large ones first
+            T = _as_factored(with_ridge(self.triangle, damping)[::-1, ::-1]) if natural is None else natural.triangle
+            rows = T[::-1]  # large ones first
         else:
             rows = self.triangle[: self.samples, ::-1]
         return triangle_of(rows, place)[::-1, ::-1]
@@ -163,15 +171,15 @@ def column_norms_squared(name: str, X: np.ndarray) -> np.ndarray:
     return norms
 
 
-def _rounded(T: np.ndarray) -> np.ndarray:
-    """T as it comes back from its pivots and L, to the bit."""
+def _as_factored(T: np.ndarray) -> np.ndarray:
+    """T as it comes back from its pivots and L, to the bit: so it does not matter which of them is at hand."""
     L = unit_lower(T)
     L *= np.abs(np.diag(T))[:, None]
     return L
 
 
 def _fingerprint(X: np.ndarray) -> np.ndarray:
-    """Two numbers per column of X (m, N) from all its bits (one in float32): no half of an entry can change alone without them."""
+    """Two numbers per column of X (m, N) from all its bits, one in float32: no 32 bits can change alone without changing them."""
     odd = np.random.default_rng(0).integers(2**64 - 1, size=len(X), dtype=np.uint64) | np.uint64(1)
     return np.einsum("i,ij->j", odd, X.view(np.uint32), dtype=np.uint64, casting="unsafe")
 

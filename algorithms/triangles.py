@@ -12,7 +12,7 @@ from scipy.linalg import get_lapack_funcs
 PANEL = 64  # columns that LAPACK eliminates at a time, where there are many
 BLOCK = 2**18  # numbers that are folded at a time, where that is more than n rows
 STRIP = 2**15  # numbers turned from C to Fortran order at a time: as many as stay in the cache
-TILE = 256
+TILE = 256  # rows and columns turned back at a time
 
 
 class Triangle:
