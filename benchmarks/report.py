@@ -65,9 +65,14 @@ weights per neuron as others run it ([published_loop.py](published_loop.py))."""
 def aims(table: pd.DataFrame) -> str:
     """What was aimed at, and what came out."""
     N, found = outcomes(table)
-    lines = [(words, f"at most {significant(most)}", measured, "yes" if reached else "no") for words, most, measured, reached in found]
+    lines = [(words, f"at most {significant(most)}", measured, verdict(measured, reached)) for words, most, measured, reached in found]
     text = f"At N = K = {N:,}, in float64 where no precision is named; memory and streaming at the sizes of their sections."
     return section("Aims", text, markdown(("ratio", "aim", "measured", "reached"), lines))
+
+
+def verdict(measured: Spread, reached: bool) -> str:
+    """Whether an aim is reached; nothing is said where nothing was measured."""
+    return "–" if np.isnan(measured.median) else "yes" if reached else "no"
 
 
 def rates(table: pd.DataFrame) -> str:
@@ -120,7 +125,7 @@ def integers(table: pd.DataFrame) -> str:
     shares = rows.pivot_table(index=["precision", "job"], columns="N", values="share", sort=False)
     lines = [(", ".join(index), *map(percentage, values)) for index, values in zip(shares.index, shares.to_numpy(), strict=True)]
     text = "How many codes, and how many whole neurons, OPTQ and the published loop agree on, both from one Gram matrix in one precision."
-    return section("The same integers", text, markdown(("N = K", *numbers(shares.columns)), lines))
+    return section("The same integers", text, markdown(("N = K", *numbers(map(int, shares.columns))), lines))
 
 
 def percentage(share: float) -> str:

@@ -246,6 +246,6 @@ def test_peers_that_are_missing_are_left_out_with_a_sentence(part):
     absent = peers.Peer("Nobody's program", "no_such_package_anywhere", None)
     assert absent.missing == "Nobody's program is left out: No module named 'no_such_package_anywhere'."
     layer = part("layer").Layer(24, 5, 48)
-    theirs, ours = peers.PEERS["ist"].prepare(layer)
+    prepared = peers.PEERS["ist"].prepare(layer)
     assert not peers.PEERS["ist"].missing
-    assert np.array_equal(theirs().numpy().T, ours().codes)
+    assert np.array_equal(prepared.theirs().numpy().T, prepared.ours().codes)
