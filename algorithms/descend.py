@@ -132,8 +132,7 @@ def codes_of(start: Result | np.ndarray, alphabet: Alphabet) -> np.ndarray:
         ratio = weights / alphabet.step
         codes = np.rint(ratio)
     refuse_large(codes, ratio)
-    dtype = getattr(given, "dtype", None)
-    precision = np.finfo(dtype if isinstance(dtype, np.dtype) and dtype.kind == "f" else np.float64).eps
+    precision = np.finfo(given.dtype if isinstance(given, np.ndarray) and given.dtype.kind == "f" else np.float64).eps
     off = np.abs(weights - alphabet.step * codes) > 4 * precision * np.abs(weights)
     off |= (codes < alphabet.low) | (codes > alphabet.high)
     if off.any():
