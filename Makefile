@@ -29,6 +29,7 @@ test: setup
 
 lint: setup
 	$(BIN)/ruff check .
+	$(BIN)/basedpyright
 
 check: setup
 	$(BIN)/provable-ptq check
@@ -45,7 +46,7 @@ $(PEERS)/installed: pyproject.toml constraints.txt benchmarks/peers.txt
 	grep -E '^(numpy|scipy|torch)==' constraints.txt > $(PEERS)/constraints.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(PEERS)/constraints.txt torch --editable .
 	while read -r peer; do \
-		$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(PEERS)/constraints.txt "$$peer" \
+		$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(PEERS)/constraints.txt "$$peer" < /dev/null \
 			|| echo "$$peer cannot be installed here: it is left out"; \
 	done < benchmarks/peers.txt
 	touch $@

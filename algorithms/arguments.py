@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any, TypeGuard, overload
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 LARGEST_CODE = 2**53  # beyond it float64 no longer holds every integer
 LARGEST_COUNT = 2**63 - 1
@@ -23,7 +25,7 @@ def reject(name: str, value: object, accepted: str) -> InvalidArgumentError:
     return InvalidArgumentError(sentence if len(sentence.splitlines()) == 1 else " ".join(sentence.split()))
 
 
-def _shown(value: object) -> str:
+def _shown(value: Any) -> str:
     try:
         shown = repr(value)
     except Exception:  # nested too deeply, too long a number, or of a class of somebody's own
@@ -33,7 +35,7 @@ def _shown(value: object) -> str:
     return shown if len(shown) <= LONGEST_SHOWN else shown[: LONGEST_SHOWN - 3] + "..."
 
 
-def as_array(value: object) -> np.ndarray:
+def as_array(value: Any) -> np.ndarray:
     """`value` as an array of whatever it holds.
 
     Raises:
@@ -47,7 +49,7 @@ def as_array(value: object) -> np.ndarray:
         raise TypeError(str(error)) from None
 
 
-def as_matrix(name: str, value: object, dtype: object = np.float64, rows: int | None = None,
+def as_matrix(name: str, value: Any, dtype: DTypeLike = np.float64, rows: int | None = None,
               columns: int | None = None, empty_columns: bool = False) -> np.ndarray:
     """`value` as a finite 2-D array of `dtype`; `rows` and `columns` prescribe its shape."""
     try:
@@ -60,7 +62,7 @@ def as_matrix(name: str, value: object, dtype: object = np.float64, rows: int | 
         masked = " without a mask" if isinstance(value, np.ma.MaskedArray) else ""
         raise reject(name, value, f"a 2-D array of real numbers{masked}") from None
     except MemoryError:
-        raise reject(f"{name}.shape", given.shape, "an array that fits into memory") from None
+        raise reject(f"{name}.shape", np.shape(value), "an array that fits into memory") from None
     if array.ndim != 2:
         raise reject(f"{name}.shape", array.shape, "a 2-D array")
     if array.shape[0] == 0 or (array.shape[1] == 0 and not empty_columns):
@@ -76,7 +78,7 @@ def as_matrix(name: str, value: object, dtype: object = np.float64, rows: int | 
     return array
 
 
-def as_nonnegative(name: str, value: object) -> float:
+def as_nonnegative(name: str, value: Any) -> float:
     """`value` as one finite number that is not negative."""
     try:
         given = as_array(value)
@@ -90,7 +92,7 @@ def as_nonnegative(name: str, value: object) -> float:
     return number
 
 
-def as_share(name: str, value: object) -> float:
+def as_share(name: str, value: Any) -> float:
     """`value` as one number strictly between 0 and 1."""
     try:
         given = as_array(value)
@@ -101,7 +103,13 @@ def as_share(name: str, value: object) -> float:
     return float(value)
 
 
-def as_count(name: str, value: object, least: int = 1, most: int | None = None, optional: bool = False) -> int | None:
+@overload
+def as_count(name: str, value: Any, least: int = 1, most: int | None = None) -> int: ...
+@overload
+def as_count(name: str, value: Any, least: int = 1, most: int | None = None, *, optional: bool) -> int | None: ...
+
+
+def as_count(name: str, value: Any, least: int = 1, most: int | None = None, optional: bool = False) -> int | None:
     """`value` as a Python integer, which never wraps around; None where that is `optional`.
 
     >>> as_count("bits", np.uint8(10), 2, 32) ** 40
@@ -116,16 +124,16 @@ def as_count(name: str, value: object, least: int = 1, most: int | None = None, 
     return int(value)
 
 
-def as_seed(name: str, value: object) -> int:
+def as_seed(name: str, value: Any) -> int:
     """`value` as a non-negative integer seed; None draws fresh entropy."""
     if value is None:
-        return int(np.random.SeedSequence().entropy)
+        return int(np.random.SeedSequence().entropy)  # pyright: ignore[reportArgumentType]  # one integer where none was given
     if not _is_integer(value) or value < 0:
         raise reject(name, value, "None or an integer >= 0")
     return int(value)
 
 
-def as_path(name: str, value: object, accepted: str = "a path") -> Path:
+def as_path(name: str, value: Any, accepted: str = "a path") -> Path:
     """`value` as a path that the system can look up, whether or not there is something."""
     try:
         path = Path(value)
@@ -137,7 +145,7 @@ def as_path(name: str, value: object, accepted: str = "a path") -> Path:
     return path
 
 
-def as_workers(name: str, value: object) -> int:
+def as_workers(name: str, value: Any) -> int:
     """`value` as a number of processes, -1 for one per core; more than a machine can be meant to run are refused."""
     most = PROCESSES_PER_CORE * (os.cpu_count() or 1)
     if not _is_integer(value) or not (1 <= value <= most or value == -1):
@@ -146,11 +154,11 @@ def as_workers(name: str, value: object) -> int:
     return int(value)
 
 
-def _is_integer(value: object) -> bool:
+def _is_integer(value: object) -> TypeGuard[int]:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def choose(name: str, value: object, accepted: tuple[str, ...]) -> str:
+def choose(name: str, value: Any, accepted: tuple[str, ...]) -> str:
     """`value` if it is one of the accepted names."""
     if not (isinstance(value, str) and value in accepted):
         raise reject(name, value, "one of " + ", ".join(repr(word) for word in accepted))

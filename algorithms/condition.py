@@ -14,7 +14,8 @@ EXACT = 256  # columns up to which all singular values are had for less
 def extreme_singular_values(triangle: np.ndarray, lower: bool) -> tuple[float, float] | None:
     """The largest and the smallest singular value, right to 1 %, of a triangular matrix (n, n) without zeros on its diagonal.
 
-    By Lanczos iterations on the Gram matrix and on its inverse, O(n^2) each; None where one does not converge.
+    By Lanczos iterations on the Gram matrix and on its inverse, O(n^2) each; None where one does not converge or the inverse
+    overflows.
 
     >>> print(*np.round(extreme_singular_values(np.diag(np.arange(1.0, 20.0)), lower=True), 1))
     19.0 1.0
@@ -23,16 +24,21 @@ def extreme_singular_values(triangle: np.ndarray, lower: bool) -> tuple[float, f
     unit = np.abs(np.diag(triangle)).max()
 
     def solve(x: np.ndarray, transposed: bool) -> np.ndarray:
-        return unit * solve_triangular(triangle, x, lower=lower, trans=int(transposed), check_finite=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            solved = unit * solve_triangular(triangle, x, lower=lower, trans=int(transposed), check_finite=False)
+        if not np.isfinite(solved).all():
+            raise OverflowError
+        return solved
 
     def largest(product: Callable[[np.ndarray], np.ndarray]) -> float:
-        operator = LinearOperator(triangle.shape, matvec=product, dtype=triangle.dtype)
-        return float(np.sqrt(eigsh(operator, k=1, ncv=8, tol=1e-2, v0=start, return_eigenvectors=False)[0]))
+        operator = LinearOperator(triangle.shape, matvec=product, dtype=triangle.dtype)  # pyright: ignore[reportCallIssue]  # its `__new__` misleads
+        values = eigsh(operator, k=1, ncv=8, tol=1e-2, v0=start, return_eigenvectors=False)  # pyright: ignore[reportArgumentType]
+        return float(np.sqrt(values[0]))
 
     try:
         norm = largest(lambda x: triangle.T @ (triangle @ (x / unit)) / unit)
         inverse_norm = largest(lambda x: solve(solve(x, transposed=True), transposed=False))
-    except ArpackNoConvergence:
+    except (ArpackNoConvergence, OverflowError):
         return None
     return float(unit * norm), float(unit / inverse_norm)
 

@@ -15,12 +15,17 @@ RULES = ("none", "mean-diagonal:FRACTION", "mean-diagonal-all:FRACTION", "mean-d
 class Diagonal(Protocol):
     """What a rule reads of a calibration matrix; zero columns (dead features) are left out of `live`."""
 
-    samples: int | None
     column_norms_squared: np.ndarray
     live: np.ndarray
 
+    @property
+    def samples(self) -> int | None:
+        """m, where it is known."""
+        ...
+
     def largest_eigenvalue(self) -> float:
         """sigma_max(X^T X)."""
+        ...
 
 
 def resolve_damping(damping: float | str, source: Diagonal) -> float:

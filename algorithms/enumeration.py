@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import floor, inf
 from operator import mul
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from flint import fmpz_mat
@@ -80,7 +80,7 @@ def reduced_tree(B: np.ndarray) -> Tree:
     """The tree of an LLL-reduced basis (delta = 0.99) of the columns of `B` (n, n), reduced in exact integers."""
     vectors = [[numerator * INTEGER_SCALE // denominator for numerator, denominator in map(float.as_integer_ratio, column)]
                for column in B.T.tolist()]
-    reduced, transform = fmpz_mat(vectors).lll(transform=True)
+    reduced, transform = fmpz_mat(vectors).lll(transform=True)  # pyright: ignore[reportCallIssue]  # other arguments have defaults
     Q, R = np.linalg.qr([[int(entry) / INTEGER_SCALE for entry in row] for row in reduced.transpose().tolist()])
     U = [[int(entry) for entry in row] for row in transform.transpose().tolist()]
     return Tree(U, Q, R, plain=False)
@@ -131,7 +131,9 @@ def enumerate_closest(tree: Tree, target: np.ndarray, box: Box, start: Found, bu
     squared_lengths = np.square(tree.diagonal).tolist()
     mu = tree.mu
     n = len(origin)
-    x, center, siblings, parent_distance = [0] * n, [0.0] * n, [iter(())] * n, [0.0] * n
+    x: list[Any] = [0] * n  # integers, infinity where no sibling is left
+    siblings: list[Iterator[int]] = [iter(())] * n
+    center, parent_distance = [0.0] * n, [0.0] * n
     offsets, best = start.offsets, start.distance
 
     k = n - 1

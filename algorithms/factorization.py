@@ -76,6 +76,12 @@ class Factorization:
         """(N,) squared pivots."""
         return self.pivots**2
 
+    @property
+    def triangle(self) -> np.ndarray:
+        """D L over the n live features, (n, n)."""
+        L = self.L if self.live.all() else self.L[np.ix_(self.live, self.live)]
+        return self.pivots[self.live, None] * L
+
     @cached_property
     def M(self) -> np.ndarray:
         """The inverse of L, (N, N) unit lower triangular: w - q = M e."""
@@ -84,7 +90,7 @@ class Factorization:
     @cached_property
     def sample_rows_of_V(self) -> np.ndarray:
         """The first m rows of V, (m, N): the part of each feature that no later one explains."""
-        return solve_triangular(self.L, self.X[:, self.order].T, lower=True, trans="T", unit_diagonal=True).T
+        return solve_triangular(self.L, self.X[:, self.order].T, lower=True, trans=1, unit_diagonal=True).T
 
     @property
     def V(self) -> np.ndarray:
@@ -134,7 +140,8 @@ class Factorization:
 
     def with_ordering(self, ordering: str | np.ndarray) -> Factorization:
         """The same matrix and damping with another ordering."""
-        return factored(self.source, self.damping_rule, ordering)
+        natural = np.array_equal(self.order, np.arange(self.features))
+        return factored(self.source, self.damping_rule, ordering, natural=self if natural else None)
 
     @classmethod
     def from_gram(cls, gram: np.ndarray, damping: float | str = 0.0, ordering: str | np.ndarray = "natural",
@@ -222,12 +229,12 @@ def refuse_beside(name: str, **arguments: tuple[object, object]) -> None:
             raise reject(argument, value, f"nothing beside a Factorization as {name}, which brings its own {argument}")
 
 
-def factored(source: Source, damping: float | str, ordering: str | np.ndarray) -> Factorization:
-    """The factorization of a source at one damping and ordering."""
+def factored(source: Source, damping: float | str, ordering: str | np.ndarray, natural: Factorization | None = None) -> Factorization:
+    """The factorization of a source at one damping and ordering; `natural` is that in natural order, where it is known."""
     value = resolve_damping(damping, source)
     order = resolve_ordering(ordering, source, value)
     live = source.live[order]
-    T = source.lower_factor(order[live], value)
+    T = source.lower_factor(order[live], value, natural)
     live_pivots = np.abs(np.diag(T))
     refuse_dependent(source, T, live_pivots, value)
     if live.all():

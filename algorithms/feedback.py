@@ -46,14 +46,15 @@ def round_with_feedback(L: np.ndarray, target: np.ndarray, alphabet: Alphabet, r
         start: (N, K), in processing order; its memory is used for the errors.
     """
     N, K = target.shape
-    natural = order is None or np.array_equal(order, np.arange(N))
-    z = np.ascontiguousarray(start) if start is not None else target.copy() if natural else np.take(target, order, axis=0)
+    if order is not None and np.array_equal(order, np.arange(N)):
+        order = None
+    z = np.ascontiguousarray(start) if start is not None else target.copy() if order is None else np.take(target, order, axis=0)
     rounded = Rounded(np.empty((N, K), dtype=np.int64), np.empty_like(z), z, np.zeros((N, K), dtype=bool))
     blocks = -(-N // BLOCK)
     missed = np.empty((BLOCK << max((blocks - 1).bit_length() - 1, 0), K), dtype=z.dtype)  # a ring: older rows are through
     for t in range(1, blocks + 1):
         begin, end = BLOCK * (t - 1), min(BLOCK * t, N)
-        features = slice(begin, end) if natural else order[begin:end]
+        features = slice(begin, end) if order is None else order[begin:end]
         place = begin % len(missed)
         codes, weights, rounded.saturated[begin:end] = _round_block(
             L[begin:end, begin:end], target[features], alphabet.reordered(features), rule, begin, z[begin:end],

@@ -22,7 +22,7 @@ class Folding:
 
     def __init__(self, dtype: str = "float64"):
         self.dtype = choose("dtype", dtype, PRECISIONS)
-        self.column_norms_squared: np.ndarray | float = 0.0
+        self.column_norms_squared = np.zeros((), dtype=self.dtype)
         self.samples = 0
         self._blocks = 0
         self._triangle: Triangle | None = None

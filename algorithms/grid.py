@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,8 @@ class Alphabet(NamedTuple):
     @property
     def ends(self) -> tuple[np.ndarray, np.ndarray]:
         """Both ends, (N, K) or the one row (1, K) that all rows are."""
-        return tuple(rows[:1] if rows.strides[0] == 0 else rows for rows in (self.low, self.high))
+        low, high = (rows[:1] if rows.strides[0] == 0 else rows for rows in (self.low, self.high))
+        return low, high
 
     def reordered(self, features: np.ndarray | slice) -> Alphabet:
         """The alphabet of these features, in this order; where all features have the same, it stays a view of one row."""
@@ -52,16 +53,20 @@ class Grid:
            [-1. ]])
     """
 
-    step: float | np.ndarray
-    low: int | np.ndarray | None = None
-    high: int | np.ndarray | None = None
+    step: np.ndarray
+    low: np.ndarray | None = None
+    high: np.ndarray | None = None
+
+    if TYPE_CHECKING:  # given may be numbers; kept are arrays
+
+        def __init__(self, step: float | np.ndarray, low: int | np.ndarray | None = None, high: int | np.ndarray | None = None): ...
 
     def __post_init__(self):
         object.__setattr__(self, "step", _steps(self.step))
         if (self.low is None) != (self.high is None):
             missing = "low" if self.low is None else "high"
             raise reject(missing, None, "an integer code, since the other end is given (or give neither)")
-        if self.low is None:
+        if self.low is None or self.high is None:
             return
         for name in ("low", "high"):
             object.__setattr__(self, name, _codes(name, getattr(self, name)))
@@ -124,12 +129,13 @@ class Grid:
         if not isinstance(symmetric, (bool, np.bool_)):
             raise reject("symmetric", symmetric, "True or False")
         starts = np.arange(0, features, group_size)
+        least, greatest = np.minimum.reduceat(W, starts, axis=0), np.maximum.reduceat(W, starts, axis=0)
         if symmetric:
-            span, levels = np.maximum.reduceat(np.abs(W), starts, axis=0), 2 ** (bits - 1) - 1
+            span, levels = np.maximum(-least, greatest), 2 ** (bits - 1) - 1
         else:
-            least = np.minimum(np.minimum.reduceat(W, starts, axis=0), 0)
+            least = np.minimum(least, 0)
             with np.errstate(over="ignore"):
-                span, levels = np.maximum(np.maximum.reduceat(W, starts, axis=0), 0) - least, 2**bits - 1
+                span, levels = np.maximum(greatest, 0) - least, 2**bits - 1
         step = np.where(span > 0, span / levels, 1.0)
         unfit = (step == 0) | np.isinf(step)
         if unfit.any():
@@ -140,7 +146,7 @@ class Grid:
             low = np.rint(least / step).astype(np.int64)
             high = low + 2**bits - 1
         if len(starts) > 1:
-            lengths = np.diff(np.append(starts, features))
+            lengths = np.diff(starts, append=features)
             step = np.repeat(step, lengths, axis=0)
             if not symmetric:
                 low, high = np.repeat(low, lengths, axis=0), np.repeat(high, lengths, axis=0)

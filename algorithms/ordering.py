@@ -23,6 +23,7 @@ class Columns(Protocol):
 
     def root(self, damping: float) -> np.ndarray:
         """S (k, N) with S^T S = X^T X + damping I."""
+        ...
 
 
 def resolve_ordering(ordering: str | np.ndarray, source: Columns, damping: float) -> np.ndarray:
@@ -111,11 +112,11 @@ def _row_squares(rows: np.ndarray) -> np.ndarray:
 
 def as_permutation(ordering: object, N: int) -> np.ndarray:
     """The given permutation (N,) of 0..N-1, once it is seen to be one."""
+    accepted = f"a permutation of 0..{N - 1} or one of " + ", ".join(ORDERINGS)
     try:
         order = as_array(ordering)
-        valid = order.dtype.kind in "iu" and order.shape == (N,) and np.array_equal(np.sort(order), np.arange(N))
     except TypeError:
-        valid = False
-    if not valid:
-        raise reject("ordering", ordering, f"a permutation of 0..{N - 1} or one of " + ", ".join(ORDERINGS))
+        raise reject("ordering", ordering, accepted) from None
+    if order.dtype.kind not in "iu" or order.shape != (N,) or not np.array_equal(np.sort(order), np.arange(N)):
+        raise reject("ordering", ordering, accepted)
     return order.astype(np.intp)

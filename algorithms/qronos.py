@@ -10,6 +10,7 @@ from scipy.linalg import get_blas_funcs
 from .arguments import as_matrix, choose, reject
 from .factorization import Factorization, factorization_of
 from .feedback import round_with_feedback
+from .gram import GramSource
 from .grid import Grid, alphabet_of
 from .result import Result, result_of
 from .rounding import RoundingRule, rounding_rule
@@ -103,7 +104,7 @@ def _difference(X: np.ndarray | CrossGram, f: Factorization) -> tuple[np.ndarray
 
 def _gram(f: Factorization) -> np.ndarray:
     """The undamped Gram matrix (N, N), original feature order."""
-    if hasattr(f.source, "gram"):
+    if isinstance(f.source, GramSource):
         return f.source.gram
     root = f.source.root(0.0)
     return root.T @ root

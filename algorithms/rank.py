@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .arguments import InvalidArgumentError
-from .condition import EXACT, extreme_singular_values
+from .condition import EXACT
 from .sources import Source
 from .triangles import inverse_lower
 
@@ -47,5 +47,5 @@ def _clearly_independent(source: Source, T: np.ndarray, pivots: np.ndarray, damp
         return True
     if len(T) <= EXACT:
         return bool(pivots.min() > tolerance and tolerance * np.linalg.norm(inverse_lower(T)) < 1)
-    extremes = extreme_singular_values(T[::-1, ::-1], lower=False) if pivots.min() > 0 else None
+    extremes = source.extreme_singular_values(damping, T) if pivots.min() > 0 else None
     return extremes is not None and min(pivots.min(), extremes[1]) > 2 * source.pivot_tolerance(extremes[0])

@@ -28,6 +28,6 @@ def round_to_nearest(W: np.ndarray, grid: Grid) -> Result:
     """
     W = as_matrix("W", W, empty_columns=True)
     alphabet = alphabet_of(grid, W.shape)
-    codes, saturated = round_row(alphabet, Nearest(), slice(None), W)
+    codes, saturated = round_row(alphabet, Nearest(), slice(None), W)  # pyright: ignore[reportArgumentType]  # all steps alike
     weights = alphabet.step * codes
     return result_of("round-to-nearest", Rounded(codes.astype(np.int64), weights, W - weights, saturated), W, np.arange(len(W)), None)

@@ -23,6 +23,7 @@ class RoundingRule(Protocol):
 
     def codes(self, t: int, ratio: np.ndarray) -> np.ndarray:
         """Integer codes (as floats) for the ratios (K,) of step `t`."""
+        ...
 
 
 class Nearest:
@@ -88,8 +89,9 @@ class Checked:
 
     def codes(self, t: int, ratio: np.ndarray) -> np.ndarray:
         accepted = f"integers, one for each of {len(ratio)} neurons"
+        given = self.rule.codes(t, ratio)
         try:
-            codes = as_array(given := self.rule.codes(t, ratio))
+            codes = as_array(given)
         except TypeError:
             raise reject("rounding.codes", given, accepted) from None
         if codes.dtype.kind not in "fiu" or codes.shape != ratio.shape or not np.array_equal(codes, np.rint(codes)):

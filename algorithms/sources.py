@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .arguments import reject
-from .triangles import triangle_of, with_ridge
+from .condition import extreme_singular_values
+from .triangles import triangle_of, unit_lower, with_ridge
 
 if TYPE_CHECKING:
     from .factorization import Factorization
@@ -26,13 +27,14 @@ class Source:
         self.samples = samples
         self.column_norms_squared = column_norms_squared
         self.live = column_norms_squared > 0
+        self._extremes: dict[float, tuple[float, float] | None] = {}
 
     @property
     def X(self) -> np.ndarray | None:
         """The rows (m, N), where they are at hand."""
         return None
 
-    @property
+    @cached_property
     def singular_values(self) -> np.ndarray:
         """Decreasing; those of live features at least."""
         raise NotImplementedError
@@ -41,8 +43,11 @@ class Source:
         """The same matrix, seen at the rows `X` (n, N): V and the outputs are those of these rows."""
         raise NotImplementedError
 
-    def lower_factor(self, order: np.ndarray, damping: float) -> np.ndarray:
-        """Lower triangular T (n, n) with T^T T = H over the n live features in `order`; zero where H is singular beyond doubt."""
+    def lower_factor(self, order: np.ndarray, damping: float, natural: Factorization | None = None) -> np.ndarray:
+        """Lower triangular T (n, n) with T^T T = H over the n live features in `order`; zero where H is singular beyond doubt.
+
+        `natural` is the factorization in natural order at this damping, where it is known.
+        """
         raise NotImplementedError
 
     def pivot_tolerance(self, norm: float | None = None) -> float:
@@ -58,6 +63,12 @@ class Source:
     def largest_eigenvalue(self) -> float:
         """sigma_max(X^T X)."""
         return float(self.singular_values.max(initial=0.0) ** 2)
+
+    def extreme_singular_values(self, damping: float, T: np.ndarray) -> tuple[float, float] | None:
+        """Of the damped live columns, by way of one of their triangles T: no ordering changes them."""
+        if damping not in self._extremes:
+            self._extremes[damping] = extreme_singular_values(T[::-1, ::-1], lower=False)
+        return self._extremes[damping]
 
     def root(self, damping: float) -> np.ndarray:
         """S (k, N) with S^T S = X^T X + damping I, features in their original order."""
@@ -78,6 +89,8 @@ class Source:
 
 class RowSource(Source):
     """A calibration matrix kept as the triangle of its QR factorization: no damping or ordering touches X again."""
+
+    samples: int  # pyright: ignore[reportIncompatibleVariableOverride]  # known here, and never changed
 
     def __init__(self, samples: int, column_norms_squared: np.ndarray, X: np.ndarray | None = None,
                  triangle: np.ndarray | None = None):
@@ -101,13 +114,19 @@ class RowSource(Source):
     @property
     def X(self) -> np.ndarray | None:
         """The rows (m, N), where they are at hand."""
-        if self._lent is not None and not np.array_equal(self._lent, _fingerprint(self._rows)):
-            raise reject("X", self._rows, "the matrix that was factored (it has been written to since; `factorize` keeps a copy)")
-        return self._rows
+        return None if self._rows is None else self._unchanged(self._rows)
+
+    def _unchanged(self, rows: np.ndarray) -> np.ndarray:
+        """The rows, once it is seen that nobody has written to them since they were lent."""
+        if self._lent is not None and not np.array_equal(self._lent, _fingerprint(rows)):
+            raise reject("X", rows, "the matrix that was factored (it has been written to since; `factorize` keeps a copy)")
+        return rows
 
     @cached_property
     def triangle(self) -> np.ndarray:
         """R (n, n) over live features; no more than m of its rows are not zero."""
+        if self._rows is None:
+            raise reject("triangle", None, "the triangle of a matrix whose rows are not at hand")
         return triangle_of(self._rows, np.flatnonzero(self.live))
 
     @cached_property
@@ -123,19 +142,24 @@ class RowSource(Source):
         """Few rows are taken as they are, so that equal columns stay equal; the ridge is stacked below, so that it stays exact."""
         N = len(self.live)
         if self._rows is not None and len(self._rows) == self.samples <= N:
-            rows = self.X
+            rows = self._unchanged(self._rows)
         else:
             rows = np.zeros((min(self.samples, len(self.triangle)), N), dtype=self.triangle.dtype)
             rows[:, self.live] = self.triangle[: len(rows), ::-1]
         ridge = np.sqrt(np.asarray(damping, dtype=rows.dtype)) * np.eye(N, dtype=rows.dtype)
         return np.vstack([rows, ridge]) if damping else rows
 
-    def lower_factor(self, order: np.ndarray, damping: float) -> np.ndarray:
-        """From the triangle: as it is in natural order, by an N x N QR in another; damping updates it."""
+    def lower_factor(self, order: np.ndarray, damping: float, natural: Factorization | None = None) -> np.ndarray:
+        """From the triangle: as it is in natural order, by an N x N QR in another; damping updates it before that."""
         place = (np.cumsum(self.live) - 1)[order]
-        natural = np.array_equal(place, np.arange(len(place)))
-        R = self.triangle if natural else triangle_of(self.triangle[: self.samples, ::-1], place)
-        return with_ridge(R, damping, overwrite=not natural)[::-1, ::-1]
+        if np.array_equal(place, np.arange(len(place))):
+            return with_ridge(self.triangle, damping)[::-1, ::-1]
+        if damping:
+            T = _as_factored(with_ridge(self.triangle, damping)[::-1, ::-1]) if natural is None else natural.triangle
+            rows = T[::-1]  # large ones first
+        else:
+            rows = self.triangle[: self.samples, ::-1]
+        return triangle_of(rows, place)[::-1, ::-1]
 
     def pivot_tolerance(self, norm: float | None = None) -> float:
         """max(m, N) eps ||X||_2."""
@@ -148,7 +172,9 @@ def column_norms_squared(name: str, X: np.ndarray) -> np.ndarray:
     info = np.finfo(X.dtype)
     rows = max(1, STRIP // X.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):
-        norms = sum(np.square(X[start : start + rows]).sum(axis=0) for start in range(0, len(X), rows))
+        norms = np.zeros(X.shape[1], dtype=X.dtype)
+        for start in range(0, len(X), rows):
+            norms += np.square(X[start : start + rows]).sum(axis=0)
     largest = np.maximum(X.max(axis=0), -X.min(axis=0))
     if largest.max() > np.sqrt(info.max) / X.size:
         raise reject(f"max|{name}|", float(largest.max()), "entries whose squares do not overflow (rescale the matrix)")
@@ -160,14 +186,22 @@ def column_norms_squared(name: str, X: np.ndarray) -> np.ndarray:
     return norms
 
 
+def _as_factored(T: np.ndarray) -> np.ndarray:
+    """T as it comes back from its pivots and L, to the bit: so it does not matter which of them is at hand."""
+    L = unit_lower(T)
+    L *= np.abs(np.diag(T))[:, None]
+    return L
+
+
 def _fingerprint(X: np.ndarray) -> np.ndarray:
-    """Two numbers per column of X (m, N) from all its bits (one in float32): no half of an entry can change alone without them."""
+    """Two numbers per column of X (m, N) from all its bits, one in float32: no 32 bits can change alone without changing them."""
     odd = np.random.default_rng(0).integers(2**64 - 1, size=len(X), dtype=np.uint64) | np.uint64(1)
     return np.einsum("i,ij->j", odd, X.view(np.uint32), dtype=np.uint64, casting="unsafe")
 
 
 def _is_read_only(array: np.ndarray) -> bool:
     """Whether nobody can write to its memory through numpy."""
-    while isinstance(array, np.ndarray) and not array.flags.writeable:
-        array = array.base
-    return array is None
+    owner: object = array
+    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
+        owner = owner.base
+    return owner is None

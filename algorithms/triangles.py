@@ -7,12 +7,13 @@ in both directions it is T, lower triangular with T^T T the Gram matrix: what re
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy.linalg import get_lapack_funcs
 
 PANEL = 64  # columns that LAPACK eliminates at a time, where there are many
 BLOCK = 2**18  # numbers that are folded at a time, where that is more than n rows
 STRIP = 2**15  # numbers turned from C to Fortran order at a time: as many as stay in the cache
-TILE = 256
+TILE = 256  # rows and columns turned back at a time
 
 
 class Triangle:
@@ -27,7 +28,7 @@ class Triangle:
     (True, True)
     """
 
-    def __init__(self, columns: int, dtype: object = np.float64, rows: int | None = None):
+    def __init__(self, columns: int, dtype: DTypeLike = np.float64, rows: int | None = None):
         """`rows` is how many will come, where that is known."""
         capacity = max(columns, BLOCK // columns)
         self._block = np.empty((capacity if rows is None else min(rows, capacity), columns), dtype=dtype, order="F")
@@ -41,11 +42,17 @@ class Triangle:
         backwards = slice(None, None, -1) if np.array_equal(chosen, everything) else chosen[::-1]
         while len(rows):
             if self._held == len(self._block):
-                self._upper, self._held = _folded(self._upper, self._block, overwrite=True), 0
+                self._fold()
             strip = rows[: min(max(16, STRIP // len(chosen)), len(self._block) - self._held)]
             self._block[self._held : self._held + len(strip)] = strip[:, backwards]
             self._held += len(strip)
             rows = rows[len(strip) :]
+
+    def _fold(self) -> None:
+        first = self._upper is None
+        self._upper, self._held = _folded(self._upper, self._block, overwrite=True), 0
+        if first:  # the triangle may lie where these rows were
+            self._block = np.empty_like(self._block)
 
     def upper(self, last: bool = False) -> np.ndarray:
         """R (n, n) of all rows so far, zero in rows for which there were none; in place where these are the `last`."""
@@ -62,13 +69,13 @@ def triangle_of(matrix: np.ndarray, columns: np.ndarray | slice = slice(None)) -
     return triangle.upper(last=True)
 
 
-def with_ridge(R: np.ndarray, damping: float, overwrite: bool = False) -> np.ndarray:
+def with_ridge(R: np.ndarray, damping: float) -> np.ndarray:
     """The triangle of the same rows above sqrt(damping) I: pivots that damping alone keeps from zero come out to all digits."""
     if not damping or not len(R):
         return R
     ridge = np.zeros(R.shape, dtype=R.dtype, order="F")
     np.fill_diagonal(ridge, np.sqrt(np.asarray(damping, dtype=R.dtype)))
-    return _update(len(R), R, ridge, overwrite)
+    return _update(len(R), R, ridge, overwrite=False)
 
 
 def unit_lower(T: np.ndarray) -> np.ndarray:
@@ -125,12 +132,14 @@ def _check(routine: str, failed: int) -> None:
 
 
 def _square(reduced: np.ndarray) -> np.ndarray:
-    """The upper triangle of a reduced block (k, n) as (n, n): nothing below the diagonal, zero rows where k < n."""
+    """The upper triangle of a reduced block (k, n) as (n, n), in place where k is n: nothing below, zero rows where k < n."""
     k, n = reduced.shape
-    R = np.zeros((n, n), dtype=reduced.dtype, order="F")
+    if k != n:
+        R = np.zeros((n, n), dtype=reduced.dtype, order="F")
+        R[: min(k, n)] = reduced[:n]
+        reduced = R
     for left in range(0, n, PANEL):
         columns = slice(left, left + PANEL)
-        above, middle = slice(0, min(left, k)), slice(left, min(left + PANEL, k, n))
-        R[above, columns] = reduced[above, columns]
-        R[middle, columns] = np.triu(reduced[middle, columns])
-    return R
+        reduced[columns, columns] = np.triu(reduced[columns, columns])
+        reduced[left + PANEL :, columns] = 0
+    return reduced

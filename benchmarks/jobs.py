@@ -151,7 +151,7 @@ JOBS = {
     "bounds": Job("OPTQ and every claim about it", all_bounds, "rows-loop", ("float64",)),
 }
 GROUPS = {  # the lines of the tables, by what they start from
-    "From the Gram matrix (Qronos: from both, the product of the two calibration matrices too)": (
+    "From the Gram matrix (Qronos: of the deployed inputs, and the cross-Gram matrix)": (
         "gram-loop", "gram-loop-features-first", "gram-optq", "gram-factorization", "rounding", "stochastic-rounding",
         "gram-qronos-alternating", "gram-qronos-projected"),
     "From the rows of X": (

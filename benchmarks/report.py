@@ -39,7 +39,9 @@ def head(table: pd.DataFrame, machine: dict[str, str]) -> str:
     """What was measured, how, and where."""
     rounds = table[table["part"] == "layers"].groupby("N")["repetition"].max() + 1
     counts = f"{rounds.max():g} rounds" if rounds.nunique() == 1 else f"{rounds.max():g} rounds ({rounds.min():g} at the largest size)"
-    facts = "\n".join(f"- {topic}: {words}" for topic, words in machine.items())
+    one_thread = table[table["part"] == "layers"]
+    busy = f"{(one_thread['wall'] / one_thread['cpu']).median():.2f} (1 on a quiet machine)"
+    facts = "\n".join(f"- {topic}: {words}" for topic, words in (machine | {"wall time over processor time, one thread": busy}).items())
     return f"""# Benchmarks
 
 Written by `make benchmark`. Seconds say something about one machine; the ratios were taken within one run on it:

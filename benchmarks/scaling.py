@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
@@ -63,24 +64,29 @@ def draw(table: pd.DataFrame) -> Figure:
     """Time above, memory below, against N, K and m; the limit as a black line, the fitted exponents over the panels."""
     figure, panels = plt.subplots(2, 3, figsize=(PAGE, 4.6), sharey="row", sharex="col", layout="constrained")
     found = exponents(table)
-    for row, (what, (unit, label)) in zip(panels, UNITS.items(), strict=True):
-        for axes, (axis, words) in zip(row, AXES.items(), strict=True):
+    for row, (what, (unit, words)) in zip(panels, UNITS.items(), strict=True):
+        row[0].set_ylabel(words)
+        for axes, axis in zip(row, AXES, strict=True):
             for job, look in LOOKS.items():
                 points = medians(table, job, axis, what) / unit
                 if len(points):
-                    axes.plot(points.index, points, **dots(look), label=exponent_word(found.get((job, axis, what), np.nan), 1), zorder=4)
-                    axes.plot(points.index, points, color=look.colour, linewidth=0.6, zorder=3)
-            if what == "cpu":
-                line = limits(table, axis)
-                axes.plot(line.index, line, color=BLACK, zorder=2)
-            axes.set(xscale="log", yscale="log", xlabel=words if what == "bytes" else "")
-            sizes = sorted(table.loc[(table["part"] == "scaling") & (table["axis"] == axis), axis].unique())
-            axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
-            axes.xaxis.set_minor_locator(NullLocator())
-            axes.set_title(" ")  # the place of the exponents, which the layout does not see
-            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(LOOKS), **NARROW).set_in_layout(False)
-        row[0].set_ylabel(label)
+                    exponent = exponent_word(found.get((job, axis, what), np.nan), 1)
+                    axes.plot(points.index, points, **dots(look) | {"linestyle": "-", "linewidth": 0.6}, label=exponent, zorder=3)
+            sizes = table.loc[(table["part"] == "scaling") & (table["axis"] == axis), axis]
+            dress(axes, sorted(sizes.unique()))
+    for axes, axis in zip(panels[0], AXES, strict=True):
+        axes.plot(limits(table, axis), color=BLACK, zorder=2)
+    for axes, words in zip(panels[1], AXES.values(), strict=True):
+        axes.set_xlabel(words)
     names = [Line2D([], [], **dots(look), label=look.label) for look in LOOKS.values()]
     names.append(Line2D([], [], color=BLACK, label="limit, from the Gram matrix"))
     figure.legend(handles=names, loc="outside upper center", ncols=3, title="over each panel: the fitted exponents")
     return figure
+
+
+def dress(axes: Axes, sizes: list[float]) -> None:
+    """Logarithmic axes with a tick at each size; the labels of what is drawn in a row above, a place that the layout does not see."""
+    axes.set(xscale="log", yscale="log", title=" ")
+    axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(LOOKS), **NARROW).set_in_layout(False)

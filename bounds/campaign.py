@@ -52,7 +52,7 @@ class Summary:
         partial: of those, how many it applied to for some of their neurons only.
         neurons, same_codes, closest_tie: of exact replays: neurons replayed, how many of them float64 rounded to the same
             integers, and the smallest distance to a rounding tie, in steps.
-        closest: of exact replays: the first decided problem of the largest ratio.
+        closest, closest_ratio: of exact replays: the first decided problem of the largest ratio, and that ratio.
         worst: the largest ratio met (see `Verdict.ratio`).
         witness: the first problem that violates the claim.
     """
@@ -68,6 +68,7 @@ class Summary:
     same_codes: int = 0
     closest_tie: float = float("inf")
     closest: Problem | None = None
+    closest_ratio: float = float("-inf")
 
     @property
     def outcome(self) -> Outcome:
@@ -97,7 +98,7 @@ class Summary:
                           for outcome in found)
         if found[0] is Outcome.VIOLATED:
             first += f" of {self.tried}"
-        one = self.tried <= 1 and self.outcomes[found[0]] == 1
+        one = (self.tried if found[0] is Outcome.VIOLATED else self.outcomes[found[0]]) == 1
         of = f"construction{'' if one else 's'} of its own" if self.claim.fixed else f"drawn problem{'' if one else 's'}"
         last = [f"on {self.partial} for some of their neurons only"] if self.partial else []
         return ", ".join([f"{first} {of}", *others, *last])
@@ -114,8 +115,8 @@ class Summary:
             self.neurons += replayed.neurons
             self.same_codes += replayed.same_codes
             self.closest_tie = min(self.closest_tie, replayed.closest_tie)
-            if verdict.outcome in (Outcome.HOLDS, Outcome.VIOLATED) and (self.closest is None or verdict.ratio > self.worst):
-                self.closest = replayed.problem
+            if verdict.outcome in (Outcome.HOLDS, Outcome.VIOLATED) and verdict.ratio > self.closest_ratio:
+                self.closest, self.closest_ratio = replayed.problem, verdict.ratio
         if verdict.outcome is Outcome.NOT_APPLICABLE:
             return
         self.tried += 1
@@ -147,7 +148,7 @@ def campaign(ids: Iterable[str] | None = None, examples: int = 500, seed: int = 
     for turn in range(MOST_ROUNDS):
         short = [made.id for made in chosen if turn == 0 or (made.examples is None and summaries[made.id].tried < examples)]
         starts = range(turn * examples, (turn + 1) * examples, BATCH) if short else ()
-        batches = joblib.Parallel(n_jobs=workers, return_as="generator")(
+        batches: Iterator[list[Checked]] = joblib.Parallel(n_jobs=workers, return_as="generator")(  # pyright: ignore[reportAssignmentType]
             joblib.delayed(_batch)(short, seed, range(start, min(start + BATCH, (turn + 1) * examples)), confidence, claims_file, exact)
             for start in starts
         )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from .checking.arithmetic import is_exact, lift, rationals
+from .checking.problem import Problem
 from .checking.tolerance import relative_allowance
 
 
-def departures(problem, codes: np.ndarray) -> np.ndarray:
+def departures(problem: Problem, codes: np.ndarray) -> np.ndarray:
     r"""The first step (K,) at which `codes` (N, K), processing order, break OPTQ's rule; N where they never do.
 
     With :math:`e = L(w - q)` and z = q + e, a code is right when it lies on the alphabet and is a nearest element of it to z:
@@ -22,7 +23,7 @@ def departures(problem, codes: np.ndarray) -> np.ndarray:
     return first_departures(problem, codes, problem.factorization.L @ (problem.W[problem.order] - q))
 
 
-def first_departures(problem, codes: np.ndarray, errors: np.ndarray) -> np.ndarray:
+def first_departures(problem: Problem, codes: np.ndarray, errors: np.ndarray) -> np.ndarray:
     """`departures` of codes whose rounding errors (N, K) are at hand."""
     _, low, high = problem.alphabet
     ratios, half = errors / problem.steps, lift(0.5, errors) + tie_width(problem)
@@ -32,7 +33,7 @@ def first_departures(problem, codes: np.ndarray, errors: np.ndarray) -> np.ndarr
     return np.where(wrong.any(axis=0), wrong.argmax(axis=0), problem.N)
 
 
-def tie_width(problem) -> float:
+def tie_width(problem: Problem) -> float:
     """How near, in steps, z must come to the middle between two codes to count as a tie: 0 in exact arithmetic."""
     if is_exact(problem.W):
         return 0

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from .checking.tolerance import cancellation
 from .checking.units import Units, homogeneous, in_units
 from .checking.verdict import CONFIDENCE, Outcome, Verdict
 
-Runner = Callable[[Problem], object]
+Runner = Callable[[Problem], Any]  # of somebody else's program: what bears the names of a Result
 
 
 def check(problem: Problem, ids: Iterable[str] | None = None, algorithm: Runner = run, confidence: float = CONFIDENCE,
@@ -80,12 +81,12 @@ class Case:
         return in_units(self.given)[1] if self.rescaled else self.given
 
     @cached_property
-    def result(self) -> object:
+    def result(self) -> Any:
         """The result in these units; somebody else's program sees the problem as it was given."""
         return self.problem.result if self.algorithm is run else self.units.measure_result(self.algorithm(self.given))
 
 
-def structural_mismatch(claim: Claim, problem) -> str:
+def structural_mismatch(claim: Claim, problem: Any) -> str:
     """Why a claim is about another algorithm or rounding than the problem's; empty when it is not."""
     if problem.algorithm not in claim.algorithms:
         return f"the claim is about algorithm {' or '.join(claim.algorithms)}, and the problem has {problem.algorithm}: change it"
@@ -96,7 +97,7 @@ def structural_mismatch(claim: Claim, problem) -> str:
     return ""
 
 
-def unmet_hypotheses(claim: Claim, problem, result) -> tuple[np.ndarray, list[str]]:
+def unmet_hypotheses(claim: Claim, problem: Any, result: Any) -> tuple[np.ndarray, list[str]]:
     """To which neurons (K,) a claim applies, and for each hypothesis that fails what failed and what would repair it."""
     applies, notes = np.ones(problem.K, dtype=bool), []
     for hypothesis in claim.hypotheses:
@@ -144,7 +145,7 @@ def _decided(claim: Claim, case: Case, confidence: float, draws: int) -> Verdict
     return verdict if claim.fixed else case.units.restored(claim, verdict, case.given, applies)
 
 
-def _defect(problem: Problem, result, applies: np.ndarray) -> str:
+def _defect(problem: Problem, result: Any, applies: np.ndarray) -> str:
     """What makes a result of these neurons none at all: no numbers, or not on the grid; empty where nothing does."""
     for what, counts in problem.remember("defects", result, lambda: _defects(problem, result)).items():
         if counts[applies].any():
@@ -152,7 +153,7 @@ def _defect(problem: Problem, result, applies: np.ndarray) -> str:
     return ""
 
 
-def _defects(problem: Problem, result) -> dict[str, np.ndarray]:
+def _defects(problem: Problem, result: Any) -> dict[str, np.ndarray]:
     """How many of each kind every neuron (K,) has."""
     step, low, high = problem.alphabet
     codes, weights = result.codes[problem.order], result.weights[problem.order]

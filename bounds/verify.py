@@ -19,6 +19,7 @@ from itertools import chain, count, pairwise, product
 from math import isqrt, lcm, prod
 from operator import index
 from pathlib import Path
+from typing import Any
 
 FORMAT = "provable-ptq certificate 1"
 AGREEMENT, RULES = Fraction(1, 10**12), Fraction(1, 10**9)  # of a recorded side, and of a float64 damping or norm, relative
@@ -32,7 +33,7 @@ def shown(x): return float(x).hex() if abs(x) < 2**1000 else "more than 2^1000"
 def root(x): return Fraction(isqrt(x.numerator * x.denominator << 256), x.denominator << 128)  # to 2^-100, relative
 def dot(a, b): return sum((x * y for x, y in zip(a, b, strict=True) if x and y), ZERO)
 def squares(a): return dot(a, a)
-def plus(a, b, times=1): return [x + times * y for x, y in zip(a, b, strict=True)]
+def plus(a, b, times: Fraction | int = 1): return [x + times * y for x, y in zip(a, b, strict=True)]
 def combine(vectors, x): return [dot(entries, x) for entries in zip(*vectors, strict=True)]  # the sum of the vectors, each times its x
 def gram(vectors): return [[dot(a, b) for b in vectors] for a in vectors]
 def shifted(G, shift): return [[x + shift * (i == j) for j, x in enumerate(row)] for i, row in enumerate(G)]
@@ -103,7 +104,7 @@ class Layer:
         self.m, self.N, self.K = len(given["X"]), len(given["W"]), len(given["W"][0])
         require(sorted(self.order) == list(range(self.N)), f"the ordering is no permutation of 0..{self.N - 1}")
 
-        def table(name, read=number):
+        def table(name, read=number) -> Any:
             """By features, in processing order: the rows of an (N, K) table, or the columns of an (m, N) one."""
             rows, across, shape = given[name], name[0] == "X", (self.m, self.N) if name[0] == "X" else (self.N, self.K)
             require(rows is None or [len(row) for row in rows] == [shape[1]] * shape[0], f"{name} does not have the shape {shape}")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,8 +36,8 @@ NUMERAL = re.compile(r"\d[\d,]*\.?\d*(?:e[-+]?\d+)?|\binf\b|\bnan\b")
 class Pair(NamedTuple):
     """A value of the first table and of the second."""
 
-    first: object
-    second: object
+    first: Any
+    second: Any
 
 
 @dataclass(frozen=True)
@@ -207,10 +207,10 @@ def _text(values: pd.Series) -> pd.Series:
 
 def _differences(a: pd.DataFrame, b: pd.DataFrame, distances: pd.DataFrame) -> Iterator[Difference]:
     beyond = distances > AGREED
-    for column in beyond.columns[beyond.any()]:
+    for column in map(str, beyond.columns[beyond.any()]):
         for sweep, values in distances.loc[beyond[column], column].groupby(a["sweep"]):
-            worst = values.idxmax()
-            yield Difference(sweep, column, len(values), float(values[worst]), Pair(a.at[worst, column], b.at[worst, column]),
+            worst = values.index[int(values.argmax())]
+            yield Difference(str(sweep), column, len(values), float(values.max()), Pair(a.at[worst, column], b.at[worst, column]),
                              described(a.loc[worst]))
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import scipy.linalg  # noqa: F401  (its BLAS is one of those that `kernel` names)
 from threadpoolctl import threadpool_info
@@ -23,15 +24,22 @@ def code_version() -> str:
     """The SHA-256 of the sources of `algorithms/`, `bounds/` and `experiments/`, and of the data shipped with them."""
     digest = hashlib.sha256()
     for room in ROOMS:
-        folder = Path(find_spec(f"provable_ptq.{room}").origin).parent
+        folder = _folder(room)
         for source in sorted(file for pattern in SHIPPED for file in folder.rglob(pattern)):
             digest.update(f"{room}/{source.relative_to(folder).as_posix()}\n".encode())
             digest.update(source.read_bytes())
     return digest.hexdigest()
 
 
+def _folder(room: str) -> Path:
+    spec = find_spec(f"provable_ptq.{room}")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"provable_ptq.{room} is not installed", name=f"provable_ptq.{room}")
+    return Path(spec.origin).parent
+
+
 @lru_cache(maxsize=1)
-def environment() -> dict[str, object]:
+def environment() -> dict[str, Any]:
     """What the rows of this process depend on beside the spec: code version and versions of libraries; read once."""
     return {"code": code_version(), "versions": dict(_versions())}
 

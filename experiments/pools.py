@@ -8,9 +8,10 @@ import socket
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import joblib
 from joblib.parallel import ParallelBackendBase
@@ -38,7 +39,7 @@ class Pool:
     parallel: joblib.Parallel
     workers: int
 
-    def stream(self, calls: Iterable) -> Iterator[Done]:
+    def stream(self, calls: Iterable) -> Generator[Done, None, None]:
         """What the calls return, piece by piece, as soon as each call is finished.
 
         Arguments:
@@ -47,7 +48,7 @@ class Pool:
         Raises:
             WorkersLostError: the system killed a process, or a cluster is out of reach.
         """
-        results = self.parallel(calls)
+        results: Generator[list[Done], None, None] = self.parallel(calls)  # pyright: ignore[reportAssignmentType]  (by `return_as`)
         try:
             for done in results:
                 yield from done
@@ -89,7 +90,7 @@ def cluster(address: str) -> Iterator[Pool]:
     """
     try:
         from distributed import Client
-        from distributed.comm import get_address_host_port
+        from distributed.comm.addressing import get_address_host_port
     except ImportError:
         raise reject("scheduler", address, "an address where `pip install provable-ptq[cluster]` was done") from None
     try:
@@ -100,7 +101,8 @@ def cluster(address: str) -> Iterator[Pool]:
     with client:
         _check_workers(client, address)
         with joblib.parallel_config(_backend(client)):
-            yield Pool(_parallel(-1), sum(client.ncores().values()))
+            cores: dict[str, int] = client.ncores()  # pyright: ignore[reportAssignmentType]  (no coroutine in a client that waits)
+            yield Pool(_parallel(-1), sum(cores.values()))
 
 
 def _backend(client) -> ParallelBackendBase:
@@ -115,7 +117,8 @@ def _backend(client) -> ParallelBackendBase:
 
 
 def _parallel(workers: int) -> joblib.Parallel:
-    return joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch="2 * n_jobs")
+    options: dict[str, Any] = {"batch_size": 1}  # joblib's types are inferred from its default, "auto"
+    return joblib.Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch="2 * n_jobs", **options)
 
 
 def _follow(parent: int) -> None:

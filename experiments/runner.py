@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import joblib
 
@@ -87,10 +88,11 @@ def merge(study, table: str | Path, stores: Iterable[str | Path]) -> Summary:
         if not folder.is_dir():
             raise reject("store", str(folder), "a folder that `provable-ptq run` wrote")
     opened = [Store(folder, study.claims_files) for folder in folders]
-    shards = [_first(opened, cell) for cell in study.cells]
-    missing = [index for index, found in enumerate(shards) if found is None]
+    found = [_first(opened, cell) for cell in study.cells]
+    missing = [index for index, shard in enumerate(found) if shard is None]
     if missing:
         raise reject("store", ", ".join(map(str, folders)), _what_is_missing(study, missing, opened))
+    shards = [shard for shard in found if shard is not None]
     made = _write(study, [row for shard in shards for row in shard.rows], shards, table)
     return Summary(table, len(shards), len(shards), 0, (), tuple(made["kernels"]))
 
@@ -107,7 +109,7 @@ def one_sweep(study, sweep: str):
     return replace(study, name=f"{study.name}-{sweep}", cells=tuple(cell for cell in study.cells if sweep_of(cell.spec()) == sweep))
 
 
-def _write(study, rows: list[dict], shards: Iterable[Shard], table: Path) -> dict[str, object]:
+def _write(study, rows: list[dict], shards: Iterable[Shard], table: Path) -> dict[str, Any]:
     made = provenance(study, shards)
     write_table(tidy(rows), made, table)
     return made
@@ -191,7 +193,7 @@ class _Run:
                 if done.error:
                     self.errors[done.index] = done.error
                     self._failure(described(self.specs[done.index]), done.error, fail_fast)
-                else:
+                elif done.shard is not None:
                     self.store.write(self.keys[done.index], done.shard)
                     self.computed.add(done.index)
                 progress.finished(sweep_of(self.specs[done.index]), cells[done.index].cost(), done.seconds)

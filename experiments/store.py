@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -36,12 +36,12 @@ class Shard(NamedTuple):
 
     rows: list[dict]
     inputs: dict[str, str]
-    spec: dict[str, object]
+    spec: dict[str, Any]
     kernel: str
     own_claims: dict[str, dict[str, str]]
 
 
-def encode(rows: list[dict], inputs: dict[str, str], spec: dict[str, object]) -> bytes:
+def encode(rows: list[dict], inputs: dict[str, str], spec: dict[str, Any]) -> bytes:
     """The rows of a cell as one Parquet file, values unchanged; its input files, its spec and what computed it beside them.
 
     Arguments:
@@ -57,7 +57,7 @@ def encode(rows: list[dict], inputs: dict[str, str], spec: dict[str, object]) ->
     """
     columns = dict.fromkeys(column for row in rows for column in row)
     table = pa.table({column: [row.get(column) for row in rows] for column in columns})
-    noted = {"inputs": inputs, "spec": spec, "kernel": kernel(), "own_claims": describe({row.get("claim") for row in rows})}
+    noted = {"inputs": inputs, "spec": spec, "kernel": kernel(), "own_claims": describe({row["claim"] for row in rows if row.get("claim")})}
     texts = {name: json.dumps(value, sort_keys=True) for name, value in noted.items()}
     sink = pa.BufferOutputStream()
     pq.write_table(table.replace_schema_metadata(texts | {"seal": SEAL + UNSEALED}), sink, compression="none", use_dictionary=False,
@@ -110,7 +110,7 @@ class Store:
         """Where cells keep costly inputs between processes."""
         return self.folder.resolve() / "inputs"
 
-    def key(self, spec: dict[str, object]) -> str:
+    def key(self, spec: dict[str, Any]) -> str:
         """The name of a cell: the SHA-256 of its spec, the code, the libraries and the user's claims."""
         return hashlib.sha256(json.dumps({"spec": spec} | self._made_with, sort_keys=True).encode()).hexdigest()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -61,11 +61,11 @@ def failed_row(spec: dict, error: str) -> dict:
     return _axes(spec) | {"record": FAILED, "error": error}
 
 
-def _axes(spec: dict) -> dict[str, object]:
+def _axes(spec: dict) -> dict[str, Any]:
     return {name: spec[name] for name in KEY if isinstance(spec.get(name), (str, int, float))}
 
 
-def provenance(study: Study, shards: Iterable[Shard]) -> dict[str, object]:
+def provenance(study: Study, shards: Iterable[Shard]) -> dict[str, Any]:
     """What a table says of its making: study, seed, code version, library versions, SHA-256 of its files, kernels, own claims."""
     shards = list(shards)
     return {
@@ -83,14 +83,14 @@ def _together(noted: Iterable[dict]) -> dict:
     return dict(sorted(found.items(), key=lambda item: item[0]))
 
 
-def write_table(rows: pd.DataFrame, made: dict[str, object], path: str | Path) -> Path:
+def write_table(rows: pd.DataFrame, made: dict[str, Any], path: str | Path) -> Path:
     """Write a table and what it says of its making as one Parquet file."""
     table = pa.Table.from_pandas(rows, preserve_index=False)
     table = table.replace_schema_metadata({"provenance": json.dumps(made, sort_keys=True)})
     return write_whole(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
 
 
-def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, object]]:
+def read_table(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """A table and what it says of its making.
 
     Raises:

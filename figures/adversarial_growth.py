@@ -60,7 +60,7 @@ def draw(table: pd.DataFrame) -> Figure:
 def _eta(runs: pd.DataFrame) -> str:
     """The size of every rounding error, in steps: the level of nearest rounding over √N."""
     nearest = runs[runs["rounding"] == "nearest"]
-    sizes = {f"{eta:.3g}" for eta in nearest["level"] / np.sqrt(nearest["features"])}
+    sizes = {f"{eta:.3g}" for eta in nearest["level"] / np.sqrt(nearest["features"].to_numpy())}
     return f"η = {sizes.pop()}" if len(sizes) == 1 else "η < ½"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain, zip_longest
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from .style import PAGE, styled
 SWEEP = "permutations"
 SHOWS = ("ordering",)
 EVERY = Look("every ordering", SKY, ".", "-")
-SPECK = {"markersize": 1.8, "alpha": 0.6}
+SPECK: dict[str, Any] = {"markersize": 1.8, "alpha": 0.6}
 
 
 def caption(table: pd.DataFrame) -> str:
@@ -83,11 +84,11 @@ def _panel(axes: Axes, title: str, group: pd.DataFrame, looks: dict[str, Look]) 
     axes.xaxis.set_major_formatter(PercentFormatter(1, 0))
 
 
-def _open(look: Look) -> dict[str, object]:
+def _open(look: Look) -> dict[str, Any]:
     return dots(look) | {"markerfacecolor": "none", "markeredgewidth": 1, "markersize": 5, "clip_on": False}
 
 
-def _filled(look: Look) -> dict[str, object]:
+def _filled(look: Look) -> dict[str, Any]:
     return dots(look) | {"markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 5, "clip_on": False}
 
 

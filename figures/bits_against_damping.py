@@ -80,7 +80,8 @@ def _bits(codes: pd.Series) -> np.ndarray:
 
 def _whole_bits(runs: pd.DataFrame) -> tuple[float, float]:
     """From the whole number of bits below everything shown to the one above."""
-    shown = _bits(runs[["largest_weight_code", "largest_code", *SUFFICES.values()]].stack().dropna())
+    codes = runs[["largest_weight_code", "largest_code", *SUFFICES.values()]].to_numpy()
+    shown = _bits(pd.Series(codes.ravel()).dropna())
     return np.floor(shown.min()) - 0.2, np.ceil(shown.max()) + 0.2
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -76,7 +78,7 @@ def _panel(axes: Axes, group: pd.DataFrame) -> None:
     plain_log_ticks(axes.yaxis, (1, 2, 5))
 
 
-def _tag(look: Look) -> dict[str, object]:
+def _tag(look: Look) -> dict[str, Any]:
     """The open marker that names the ordering of a bound."""
     return {"marker": look.marker, "markersize": 4, "markerfacecolor": "white", "markeredgecolor": look.colour, "markeredgewidth": 0.8}
 

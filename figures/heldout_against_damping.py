@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -64,7 +66,7 @@ def draw(table: pd.DataFrame) -> Figure:
     heights = (PANEL_HEIGHT + title_height([title for title, _ in panels])) * -(-len(panels) // COLUMNS) + 0.4, STRIP_HEIGHT * len(strips)
     figure = new_figure(PAGE, sum(heights) + 0.2)
     headline(figure, runs, SHOWS)
-    above, below = figure.subfigures(2, 1, height_ratios=heights)
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=heights)[:, 0]
     _panels(above, panels)
     for axes, (which, part) in zip(below.subplots(len(strips), 1, squeeze=False)[:, 0], strips, strict=True):
         _regrets(axes, which, part)
@@ -145,7 +147,7 @@ def _panel(axes: Axes, title: str, group: pd.DataFrame) -> None:
         plain_log_ticks(axes.xaxis, (1,))
 
 
-def _mark(rule: str, size: float = 6) -> dict[str, object]:
+def _mark(rule: str, size: float = 6) -> dict[str, Any]:
     """The mark of a rule; the minimizer of the prediction is a ring, for it often meets another rule."""
     ring = {"markersize": 1.25 * size, "markerfacecolor": "none", "markeredgecolor": RULES[rule].colour, "markeredgewidth": 1.2}
     filled = {"markersize": size, "markeredgecolor": "white", "markeredgewidth": 0.4}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -18,20 +20,20 @@ FEWEST_TICKS = 3
 class PlainLogLocator(LogLocator):
     """Ticks at some digits times powers of ten; where the axis is so short that few of them fall on it, at round numbers."""
 
-    def __init__(self, digits: tuple[int, ...]):
+    def __init__(self, digits: tuple[float, ...]):
         super().__init__(subs=digits)
         self.digits = digits
 
-    def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
+    def tick_values(self, vmin: float, vmax: float) -> np.ndarray:  # pyright: ignore[reportIncompatibleMethodOverride]  (all return arrays)
         """The ticks of an axis from vmin to vmax."""
         powers = 10.0 ** np.arange(np.floor(np.log10(vmin)), np.ceil(np.log10(vmax)) + 1)
         ticks = np.outer(powers, self.digits)
         if ((ticks >= vmin) & (ticks <= vmax)).sum() >= FEWEST_TICKS:
-            return super().tick_values(vmin, vmax)
+            return np.asarray(super().tick_values(vmin, vmax))
         return np.array([tick for tick in MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(vmin, vmax) if tick > 0])
 
 
-def plain_log_ticks(axis: Axis, digits: tuple[int, ...]) -> None:
+def plain_log_ticks(axis: Axis, digits: tuple[float, ...]) -> None:
     """Ticks of a logarithmic axis at `digits` times powers of ten, on a short one at round numbers, written as plain decimals."""
     axis.set_major_locator(PlainLogLocator(digits))
     axis.set_major_formatter("{x:g}")
@@ -39,7 +41,7 @@ def plain_log_ticks(axis: Axis, digits: tuple[int, ...]) -> None:
 
 
 def draw_bound(
-    axes: Axes, x: np.ndarray, y: np.ndarray, line: str | tuple = "-", spread: tuple | None = None, **tag: object
+    axes: Axes, x: np.ndarray, y: np.ndarray, line: str | tuple = "-", spread: tuple | None = None, **tag: Any
 ) -> None:
     """A proven bound: a black line; `spread` holds the ends of bars on it, `tag` are the properties of a marker on it."""
     if spread is not None:
@@ -47,11 +49,11 @@ def draw_bound(
     axes.plot(x, y, color=BLACK, linestyle=line, zorder=3, gid="bound", **tag)
 
 
-def draw_measured(axes: Axes, x: np.ndarray, y: np.ndarray, look: Look, spread: tuple | None = None, **changes: object) -> None:
+def draw_measured(axes: Axes, x: np.ndarray, y: np.ndarray, look: Look, spread: tuple | None = None, **changes: Any) -> None:
     """Measurements: coloured dots; `spread` holds the lower and the upper ends of their bars."""
     if spread is not None:
         axes.vlines(x, *spread, color=look.colour, linewidth=0.9, zorder=2, gid="spread")
-    axes.plot(x, y, **dots(look) | {"markersize": 3.2} | changes, zorder=4, gid="measured")
+    axes.plot(x, y, **dots(look, 3.2) | changes, zorder=4, gid="measured")
 
 
 def bars_and_dots(axes: Axes, runs: pd.DataFrame, groups: pd.Index, looks: dict[str, Look], width: float = 0.8) -> None:
@@ -66,7 +68,7 @@ def bars_and_dots(axes: Axes, runs: pd.DataFrame, groups: pd.Index, looks: dict[
     """
     step = width / len(looks)
     for place, (method, look) in enumerate(looks.items()):
-        sizes = runs[runs["method"] == method].groupby(groups.name)[["measured", "bound"]].agg(["mean", "min", "max"]).reindex(groups)
+        sizes = runs[runs["method"] == method].groupby(str(groups.name))[["measured", "bound"]].agg(["mean", "min", "max"]).reindex(groups)
         x = np.arange(len(groups)) + step * (place - (len(looks) - 1) / 2)
         bound, measured = sizes["bound"], sizes["measured"]
         axes.hlines(bound["mean"], x - 0.37 * step, x + 0.37 * step, color=BLACK, linewidth=1, zorder=3, gid="bound")
@@ -76,14 +78,15 @@ def bars_and_dots(axes: Axes, runs: pd.DataFrame, groups: pd.Index, looks: dict[
     axes.tick_params(axis="x", length=0)
 
 
-def dots(look: Look) -> dict[str, object]:
-    """The line properties of measurements; a larger size in the legend."""
-    return {"linestyle": "none", "marker": look.marker, "color": look.colour, "markeredgewidth": 0, "markersize": 4}
+def dots(look: Look, size: float = 4) -> dict[str, Any]:
+    """The line properties of measurements; by default of the size that they have in a legend."""
+    return {"linestyle": "none", "marker": look.marker, "color": look.colour, "markeredgewidth": 0, "markersize": size}
 
 
-def key(**properties: object) -> Line2D:
+def key(**properties: Any) -> Line2D:
     """A legend's picture of a line or marker with these properties; a black line unless they say otherwise."""
-    return Line2D([], [], **{"color": BLACK} | properties)
+    look: dict[str, Any] = {"color": BLACK} | properties
+    return Line2D([], [], **look)
 
 
 def beside(x: np.ndarray, place: int, count: int, most: float) -> np.ndarray:
@@ -96,6 +99,6 @@ def beside(x: np.ndarray, place: int, count: int, most: float) -> np.ndarray:
     return x * 10 ** (step * (place - (count - 1) / 2 if count > 1 else 0.5))
 
 
-def ends(sizes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """The lower and the upper ends of bars: the columns `min` and `max`."""
+def ends(sizes: pd.DataFrame | pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """The lower and the upper ends of bars: the columns `min` and `max` (pandas types parts of two-level columns as series)."""
     return sizes["min"].to_numpy(), sizes["max"].to_numpy()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -95,9 +97,9 @@ def _panel(axes: Axes, title: str, group: pd.DataFrame, looks: dict[str, Look]) 
 
 def _legend(figure: Figure, looks: dict[str, Look], title: str) -> None:
     bar, floor = ({"linestyle": "none", "marker": "|", "color": color, "markersize": 8, "markeredgewidth": 1.2} for color in (BLACK, GREY))
-    measured = tuple(key(**dots(look)) for look in looks.values())
+    handles: list[Any] = [key(**bar), tuple(key(**dots(look)) for look in looks.values()), key(**floor)]
     figure.legend(
-        [key(**bar), measured, key(**floor)], ["proven bound", "measured, one run each", "order floor: no ordering has a bound left of it"],
+        handles, ["proven bound", "measured, one run each", "order floor: no ordering has a bound left of it"],
         handler_map={tuple: HandlerTuple(ndivide=None, pad=0.3)}, handlelength=2.8, handletextpad=0.6, title=title,
         loc="outside upper center", ncols=3,
     )  # fmt: skip

@@ -77,7 +77,7 @@ def by_panel(
     place = place_in(CALIBRATIONS)
     parts = [(place(calibration), layer, number, titled(calibration_name(calibration, layer), group, which, width), group)
              for number, (which, part) in enumerate(split(rows, shows))
-             for (calibration, layer), group in part.groupby(list(PLACES))
+             for (calibration, layer), group in ((map(str, names), of) for names, of in part.groupby(list(PLACES)))
              if matrices is None or (calibration, layer) in matrices]  # fmt: skip
     panels = [(title, group) for *_, title, group in sorted(parts, key=lambda part: part[:3])]
     if len(panels) > MOST_PANELS:
@@ -113,7 +113,7 @@ def block_and_part(layer: str) -> tuple[str, str]:
 
 def about_blocks(rows: pd.DataFrame) -> str:
     """The sentence for the caption on what block numbers mean; empty where no layer has one."""
-    return f" {BLOCKS}" if rows["layer"].map(lambda layer: block_and_part(layer)[0]).any() else ""
+    return f" {BLOCKS}" if any(block_and_part(layer)[0] for layer in rows["layer"]) else ""
 
 
 def literal(name: str) -> str:

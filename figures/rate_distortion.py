@@ -82,7 +82,7 @@ def _in_bits(table: pd.DataFrame) -> pd.DataFrame:
     return runs.assign(inverse=runs["steps"] == "inverse-pivot", **bits)
 
 
-def _block(axes: Axes, top: float, group: pd.DataFrame, looks: dict[str, Look]) -> None:
+def _block(axes: Axes, top: int, group: pd.DataFrame, looks: dict[str, Look]) -> None:
     """The rows of one calibration matrix, one for each ordering, from `top` downwards."""
     for row, (kind, look) in enumerate(looks.items(), start=top):
         runs = group[group["kind"] == kind]

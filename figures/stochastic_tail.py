@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -112,7 +114,7 @@ def _counted(axes: Axes, cell: pd.DataFrame, look: Look) -> None:
     axes.plot(unseen["relative"], unseen["interval_high"], **_open(look), zorder=4, gid="upper end")
 
 
-def _open(look: Look) -> dict[str, object]:
+def _open(look: Look) -> dict[str, Any]:
     return dots(look) | {"marker": "v", "markerfacecolor": "white", "markeredgewidth": 0.7, "markersize": 3.4}
 
 

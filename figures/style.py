@@ -7,10 +7,9 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 
-import matplotlib as mpl
-import matplotlib.style
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.style import context
 
 COLUMN, PAGE = 3.25, 6.75  # widths in inches: one column of text, the full page
 RC = {
@@ -29,7 +28,7 @@ def styled(draw: Callable[[pd.DataFrame], Figure]) -> Callable[[pd.DataFrame], F
 
     @wraps(draw)
     def under_style(table: pd.DataFrame) -> Figure:
-        with mpl.style.context(("default", RC)):
+        with context(("default", RC)):
             return draw(table)
 
     return under_style
@@ -41,7 +40,7 @@ def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     png, pdf = _files(folder, name)
     logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of the date in matplotlib's own font
-    with mpl.style.context(("default", RC)):
+    with context(("default", RC)):
         figure.savefig(png, metadata={"Software": None})
         figure.savefig(pdf, metadata={"Creator": None, "Producer": None, "CreationDate": None})
     return [png, pdf]

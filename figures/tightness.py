@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -83,7 +85,7 @@ def _attacks(table: pd.DataFrame) -> pd.DataFrame:
 
 def _as_norms(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with ratios of norms: the square root where the claim is about squares."""
-    square = rows["claim"].map(lambda name: name in claims() and "squared" in claims()[name].unit)
+    square = rows["claim"].isin([name for name, claim in claims().items() if "squared" in claim.unit])
     return rows.assign(**{ratio: rows[ratio].where(~square, np.sqrt(rows[ratio])) for ratio in ("ratio", "ratio_median") if ratio in rows})
 
 
@@ -121,7 +123,7 @@ def _marks(axes: Axes, places: np.ndarray, reached: pd.DataFrame, look: Look) ->
 
 
 def _legend(figure: Figure) -> None:
-    def of_all(**changes: object) -> tuple:
+    def of_all(**changes: Any) -> tuple:
         return tuple(key(**dots(look) | changes) for look in LOOKS.values())
 
     handles = [key(), of_all(), of_all(**OPEN), tuple(key(color=look.colour, **BAR) for look in LOOKS.values())]

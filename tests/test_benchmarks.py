@@ -22,7 +22,8 @@ def benchmarks():
     """They are no part of what is installed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT))
-        yield import_module("benchmarks")
+        with import_module("benchmarks.clock").threads(1):
+            yield
     for name in [name for name in sys.modules if name.partition(".")[0] == "benchmarks"]:
         del sys.modules[name]
 
@@ -214,16 +215,15 @@ def test_every_part_is_measured(part, table):
 
 
 def test_document_and_figure_come_from_the_table(part, table, tmp_path):
-    main = part("__main__")
     table.attrs["machine"] = part("machine").machine()
-    main.write(table, tmp_path)
+    table.to_parquet(tmp_path / "results.parquet")
+    part("__main__").main(["--again", "--output", str(tmp_path)])
+    assert {file.name for file in tmp_path.iterdir()} == {"RESULTS.md", "results.parquet", "scaling.png", "scaling.pdf"}
     text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    assert text == part("report").report(table, table.attrs["machine"])
+    assert "nan" not in text
     for job in part("jobs").JOBS.values():
         assert f"| {job.label} |" in text
-    assert "nan" not in text
-    assert {file.name for file in tmp_path.iterdir()} == {"RESULTS.md", "results.parquet", "scaling.png", "scaling.pdf"}
-    main.main(["--again", "--output", str(tmp_path)])
-    assert (tmp_path / "RESULTS.md").read_text(encoding="utf-8") == text
 
 
 def test_memory_is_measured_in_a_process_of_its_own(part):

@@ -20,7 +20,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOMS = ("algorithms", "bounds", "experiments", "figures")  # each may import itself and those before it
-DATA = ("bounds/THEORY.md", "experiments/studies/*.toml", "experiments/studies/attacks/*/*.npz", "experiments/networks/*.npz")
+DATA = ("*/py.typed", "bounds/THEORY.md", "experiments/studies/*.toml", "experiments/studies/attacks/*/*.npz", "experiments/networks/*.npz")
 COMMANDS = Path("experiments/commands")  # the command line ties all rooms together
 STANDARD_METADATA = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt", "licenses/LICENSE"}
 
@@ -74,6 +74,11 @@ def test_wheel_holds_every_module_and_its_data_and_nothing_else(wheel, repositor
     assert packaged_files(wheel) == expected
     assert {Path("bounds/stochastic/__init__.py"), Path("experiments/studies/paper.toml"),
             Path("experiments/networks/digits_weights.npz")} <= expected
+
+
+def test_every_room_says_that_it_is_typed(wheel):
+    """The umbrella has no folder, hence no marker of its own."""
+    assert {Path(room, "py.typed") for room in ROOMS} <= packaged_files(wheel)
 
 
 def test_wheel_holds_the_bytes_of_the_tree(wheel, root, repository_files):

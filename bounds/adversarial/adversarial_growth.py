@@ -25,21 +25,23 @@ $\frac12\sqrt N$ of `optq-l2`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ..checking import Evaluation, Kind, Origin, absolute, claim, is_exact, lift, maximum, own_errors, rationals, squares
+from ..checking import Evaluation, Kind, Origin, Problem, Result, absolute, claim, is_exact, lift, maximum, own_errors, rationals, squares
 from ..problems.constructions import growth_problem, rational_growth_problem
 
 DENOMINATOR = 2**20  # eta is an odd multiple of 1 / DENOMINATOR: no t eta is half an integer for t < 2^19
 EXACT_FEATURES = 16  # a Sylvester-Hadamard basis is rational for N = 4^k
 
 
-def _eta(problem) -> float:
+def _eta(problem: Problem) -> float:
     odd = 2 * np.random.default_rng(problem.seed).integers(DENOMINATOR // 20, DENOMINATOR // 5) + 1
     return float(odd) / DENOMINATOR
 
 
-def _construct(problem):
+def _construct(problem: Any) -> Any:
     if is_exact(problem.X):
         return type(problem)(rational_growth_problem(EXACT_FEATURES, _eta(problem)).but(seed=problem.seed))
     return growth_problem(8 * problem.N, _eta(problem)).but(seed=problem.seed)
@@ -56,7 +58,7 @@ def _construct(problem):
     construct=_construct,
     examples=50,
 )
-def adversarial_growth(problem, result) -> Evaluation:
+def adversarial_growth(problem: Problem, result: Result) -> Evaluation:
     r"""Error and codes of OPTQ on the construction, identity, deterministic: no alphabet that is fixed as N grows suffices.
 
     Setting: orthonormal c_j with a constant first row (the cosine basis in float64, a Hadamard basis in exact arithmetic), nearest

@@ -34,7 +34,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...algorithms import round_to_nearest
-from ..checking import Evaluation, Hypothesis, Kind, Origin, claim, is_exact, own_errors, squares, without_ends
+from ..checking import Evaluation, Hypothesis, Kind, Origin, Problem, Result, claim, is_exact, own_errors, squares, without_ends
 from ..problems.constructions import clamped_problem
 
 FEATURES = 512
@@ -49,7 +49,7 @@ floating = Hypothesis(
 )
 
 
-def _construct(problem):
+def _construct(problem: Problem):
     return problem if is_exact(problem.X) else clamped_problem(FEATURES, HARDEST)
 
 
@@ -66,7 +66,7 @@ def _construct(problem):
     examples=1,
     about_neurons=False,
 )
-def finite_grid_counterexample(problem, result) -> Evaluation:
+def finite_grid_counterexample(problem: Problem, result: Result) -> Evaluation:
     r"""OPTQ's squared error over round-to-nearest's on the construction, lower bounds, deterministic.
 
     Setting: the fixed construction, whatever problem the check starts from. Entries, for each epsilon: clamped OPTQ over RTN
@@ -89,5 +89,5 @@ def finite_grid_counterexample(problem, result) -> Evaluation:
     return Evaluation(np.array(measured), np.array(bound))
 
 
-def _squared_error(problem, result) -> float:
+def _squared_error(problem: Problem, result: Result) -> float:
     return float(squares(own_errors(problem, result))[0])

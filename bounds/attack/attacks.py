@@ -125,7 +125,7 @@ def _attack(search: Search, features: int | None, samples: int | None, seed: int
     found, found_ratio, verdict = search.best, search.score, judged(claim, search.best)
     problem = found
     if verdict.outcome is Outcome.VIOLATED or claim.kind is not Kind.IDENTITY:  # a true identity's residual is noise: nothing to shrink
-        smaller = shrunk(search, np.random.default_rng([seed, 2]))
+        smaller = shrunk(search, found, np.random.default_rng([seed, 2]))
         of_smaller = judged(claim, smaller)
         if of_smaller.outcome in (verdict.outcome, Outcome.VIOLATED):
             problem, verdict = smaller, of_smaller

@@ -30,9 +30,11 @@ class Search:
     """What the attack sees: scores of candidates. Counts the runs and keeps the best candidate."""
 
     def __init__(self, claim: Claim, budget: int, progress: Callable[[float, float], object] | None):
-        self.claim, self.given, self.budget, self.progress = claim, budget, budget, progress
+        self.claim, self.given, self.progress = claim, budget, progress
+        self.budget: float = budget
         self.runs = self.evaluations = 0
-        self.best, self.score, self.highest = None, -np.inf, -np.inf
+        self.best: Problem | None = None
+        self.score = self.highest = -np.inf
         self.ceiling = ENOUGH if claim.kind is Kind.IDENTITY else 1 + EQUALITY
         self.each_alone = True
         self.noise: list[Problem] = []

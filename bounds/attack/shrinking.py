@@ -17,13 +17,14 @@ RETUNED = 150  # generations of weights after something was left out
 POLISHINGS = 3  # of a problem that got smaller, each with a tenth of the budget
 
 
-def shrunk(search: Search, rng: np.random.Generator) -> Problem:
-    """The best problem made smaller, tuned again at its new size while that gains something, and made rounder."""
+def shrunk(search: Search, found: Problem, rng: np.random.Generator) -> Problem:
+    """What was found made smaller, tuned again at its new size while that gains something, and made rounder."""
+    problem, kept = found, search.score
     polishing, search.budget, search.ceiling, search.progress, search.lost = search.given // 10, np.inf, np.inf, None, False
     for _ in range(POLISHINGS):
         reached = search.score
         kept = max(KEPT * reached, 1 + 2 * EQUALITY) if reached > 1 + 2 * EQUALITY else KEPT * reached
-        problem = _small(search, search.best, rng, kept)
+        problem = _small(search, search.best or found, rng, kept)
         if reached < ENOUGH:
             tune_everything(search, problem, rng, polishing)
         if search.score * KEPT <= reached:
@@ -54,8 +55,9 @@ def _smaller(problem: Problem) -> Iterator[Problem]:
     for keep in _parts(problem.m):
         quantized = None if problem.X_quantized is None else problem.X_quantized[keep]
         yield problem.but(X=problem.X[keep], X_quantized=quantized)
-    for keep in _parts(0 if problem.X_validation is None else len(problem.X_validation)):
-        yield problem.but(X_validation=problem.X_validation[keep])
+    if problem.X_validation is not None:
+        for keep in _parts(len(problem.X_validation)):
+            yield problem.but(X_validation=problem.X_validation[keep])
     if problem.grid.finite:
         yield problem.but(grid=Grid(problem.grid.step))
     if not (isinstance(problem.ordering, str) and problem.ordering == "natural"):

@@ -4,6 +4,7 @@ A file of claims finds here, in one import, what it is written with: the decorat
 point loses, and the functions that serve floating point and exact arithmetic alike.
 """
 
+from ...algorithms import Result
 from .arithmetic import (
     absolute,
     as_float,
@@ -53,6 +54,7 @@ from .measure import (
     drift_loss,
     feedback,
     gram,
+    held_out,
     largest_against_steps,
     literal_numbers,
     literal_reach,
@@ -73,13 +75,13 @@ from .registry import claim
 from .tolerance import EPS, cancellation, squared, sums
 
 __all__ = [
-    "EPS", "Claim", "Evaluation", "Hypothesis", "Kind", "Origin", "Problem", "absolute", "against_steps", "as_float", "at_most",
-    "cancellation", "claim", "column_norms_squared", "damped_deployed_error_squared", "damped_error_squared", "deployed_errors",
-    "drift", "drift_loss", "erfc", "exp", "feedback", "few_tails", "gram", "infinite_alphabet", "is_exact", "largest_against_steps", "lift",
-    "literal_numbers", "literal_reach", "log", "loss_in_squares", "lower_product", "matched_inputs", "maximum", "minimum",
-    "mismatched_inputs", "no_more_samples_than_features", "nonzero_columns", "one_step_per_neuron", "output_loss", "own_errors", "pi",
-    "pivot_sum", "positive_damping", "positive_definite", "projection_reach", "rationals", "ridge", "smallest_eigenvalue", "sqrt",
-    "squared", "squares", "step_sizes", "sums", "tail_level", "undamped_pivots_squared", "unsaturated", "validation_inputs",
-    "weighted_errors_squared", "with_damping", "with_first_features", "with_first_neurons", "with_first_samples", "with_one_step",
-    "without_dead_features", "without_ends",
+    "EPS", "Claim", "Evaluation", "Hypothesis", "Kind", "Origin", "Problem", "Result", "absolute", "against_steps", "as_float",
+    "at_most", "cancellation", "claim", "column_norms_squared", "damped_deployed_error_squared", "damped_error_squared",
+    "deployed_errors", "drift", "drift_loss", "erfc", "exp", "feedback", "few_tails", "gram", "held_out", "infinite_alphabet",
+    "is_exact", "largest_against_steps", "lift", "literal_numbers", "literal_reach", "log", "loss_in_squares", "lower_product",
+    "matched_inputs", "maximum", "minimum", "mismatched_inputs", "no_more_samples_than_features", "nonzero_columns",
+    "one_step_per_neuron", "output_loss", "own_errors", "pi", "pivot_sum", "positive_damping", "positive_definite", "projection_reach",
+    "rationals", "ridge", "smallest_eigenvalue", "sqrt", "squared", "squares", "step_sizes", "sums", "tail_level",
+    "undamped_pivots_squared", "unsaturated", "validation_inputs", "weighted_errors_squared", "with_damping", "with_first_features",
+    "with_first_neurons", "with_first_samples", "with_one_step", "without_dead_features", "without_ends",
 ]

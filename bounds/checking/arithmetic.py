@@ -9,21 +9,23 @@ with `lift`, or exact arithmetic refuses it: write `x / 4`, not `0.25 * x`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import scipy.special
 from flint import arb, fmpq, fmpq_mat, fmpz
 from scipy.optimize import brentq
 
-Number = float | fmpq | arb
+Number = Any  # a float, an exact rational or a ball: one formula serves them all, and no union of the three allows for one
+Entries = Any  # a number, or an array of them
 
 
-def is_exact(x: object) -> bool:
+def is_exact(x: Entries) -> bool:
     """Whether `x` is an exact rational, a ball, or an array of them."""
     return isinstance(x, (fmpq, arb)) or (isinstance(x, np.ndarray) and x.dtype == object)
 
 
-def rational(value: object) -> fmpq:
+def rational(value: Any) -> fmpq:
     """A float or an integer as the rational number it is."""
     numerator, denominator = float(value).as_integer_ratio() if not isinstance(value, (int, np.integer)) else (int(value), 1)
     return fmpq(fmpz(numerator), fmpz(denominator))
@@ -38,14 +40,14 @@ def rationals(array: np.ndarray) -> np.ndarray:
     return exact
 
 
-def lift(value: float | np.ndarray, like: object) -> Number | np.ndarray:
+def lift(value: float | np.ndarray, like: Entries) -> Entries:
     """A float (or an array of them) in the arithmetic of `like`."""
     if not is_exact(like):
         return value
     return rationals(value) if isinstance(value, np.ndarray) else rational(value)
 
 
-def as_float(x: object) -> np.ndarray:
+def as_float(x: Entries) -> np.ndarray:
     """An array in any arithmetic as float64 (midpoints of balls)."""
     if not is_exact(x):
         return np.asarray(x, dtype=np.float64)
@@ -53,7 +55,7 @@ def as_float(x: object) -> np.ndarray:
     return np.array([_one_float(entry) for entry in x.flat], dtype=np.float64).reshape(x.shape)
 
 
-def _one_float(entry: object) -> float:
+def _one_float(entry: Number) -> float:
     entry = arb(entry) if isinstance(entry, fmpq) else entry
     try:
         return float(entry.mid()) if isinstance(entry, arb) else float(entry)
@@ -61,56 +63,56 @@ def _one_float(entry: object) -> float:
         return float("inf") if entry > 0 else float("-inf")
 
 
-def ball(entry: object) -> arb:
+def ball(entry: Number) -> arb:
     """One number as a ball at the current precision."""
     return entry if isinstance(entry, arb) else arb(entry)
 
 
-def _each(function: Callable[[arb], arb], x: object) -> object:
+def _each(function: Callable[[arb], arb], x: Entries) -> Entries:
     if isinstance(x, np.ndarray):
         return np.array([function(ball(entry)) for entry in x.flat], dtype=object).reshape(x.shape)
     return function(ball(x))
 
 
-def sqrt(x: object) -> object:
+def sqrt(x: Entries) -> Entries:
     """Square root."""
     return _each(lambda b: b.sqrt(), x) if is_exact(x) else np.sqrt(x)
 
 
-def log(x: object) -> object:
+def log(x: Entries) -> Entries:
     """Natural logarithm."""
     return _each(lambda b: b.log(), x) if is_exact(x) else np.log(x)
 
 
-def exp(x: object) -> object:
+def exp(x: Entries) -> Entries:
     """Exponential."""
     return _each(lambda b: b.exp(), x) if is_exact(x) else np.exp(x)
 
 
-def erfc(x: object) -> object:
+def erfc(x: Entries) -> Entries:
     """Complementary error function."""
     return _each(lambda b: b.erfc(), x) if is_exact(x) else scipy.special.erfc(x)
 
 
-def pi(like: object) -> Number:
+def pi(like: Entries) -> Number:
     """The number pi in the arithmetic of `like`."""
     return arb.pi() if is_exact(like) else np.pi
 
 
-def _larger(a: object, b: object) -> object:
+def _larger(a: Number, b: Number) -> Number:
     if isinstance(a, arb) or isinstance(b, arb):
         return ball(a).max(ball(b))
     return a if a >= b else b
 
 
-def maximum(x: np.ndarray, axis: int = 0) -> object:
+def maximum(x: np.ndarray, axis: int = 0) -> Entries:
     """Largest entry along an axis; of balls, an enclosure of the largest."""
     if not is_exact(x):
         return np.max(x, axis=axis)
     return np.frompyfunc(_larger, 2, 1).reduce(x, axis=axis)
 
 
-def minimum(x: np.ndarray, axis: int = 0) -> object:
+def minimum(x: np.ndarray, axis: int = 0) -> Entries:
     """Smallest entry along an axis."""
     return -maximum(-x, axis)
 
@@ -149,7 +151,9 @@ def _float_level(column: np.ndarray, p: float) -> float:
         return top + np.log(np.exp(exponents - top).sum()) - log_half_p
 
     high = np.log(2 * s.size / p)
-    return float(np.sqrt(largest / 2 * (brentq(excess, 0.0, high, xtol=1e-15 * high, rtol=1e-14) if excess(high) < 0 else high)))
+    if excess(high) < 0:
+        high = brentq(excess, 0.0, high, xtol=1e-15 * high, rtol=1e-14)  # pyright: ignore[reportArgumentType]  # rtol may be a float
+    return float(np.sqrt(largest / 2 * high))
 
 
 def _enclosed_level(column: np.ndarray, p: Number) -> arb:

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ...algorithms import Result
 from ...algorithms.arguments import reject
 from .hypotheses import Hypothesis
 from .page import Page, read_page
+from .problem import Problem
 
 CHAPTERS = ("deterministic", "stochastic", "mismatch", "adversarial", "predictions")
 
@@ -85,12 +88,12 @@ class Claim:
     source: str
     kind: Kind
     unit: str
-    evaluate: Callable
+    evaluate: Callable[[Problem, Result], Evaluation]
     algorithms: tuple[str, ...] = ("optq",)
     rounding: str | None = "nearest"
     hypotheses: tuple[Hypothesis, ...] = ()
-    construct: Callable | None = None
-    draw: Callable | None = None
+    construct: Callable[[Any], Any] | None = None
+    draw: Callable[[np.random.Generator], Problem] | None = None
     examples: int | None = None
     about_neurons: bool = True
     per_output: bool = False
@@ -121,5 +124,6 @@ class Claim:
         path = Path(self.evaluate.__code__.co_filename)
         return "/".join(("bounds", self.chapter, path.name)) if self.chapter in CHAPTERS else str(path)
 
-    def __call__(self, problem, result) -> Evaluation:
+    def __call__(self, problem: Any, result: Any) -> Evaluation:
+        """Both sides; exact arithmetic hands in a problem and a result of its own that bear the names of `Problem` and `Result`."""
         return self.evaluate(problem, result)

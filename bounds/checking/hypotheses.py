@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...algorithms import Grid
+from ...algorithms import Grid, Result
+from .problem import Problem
 
 GPTQ = "mean-diagonal:0.01"  # its damping
 
@@ -25,18 +26,18 @@ class Hypothesis:
     """
 
     name: str
-    test: Callable
-    failed: Callable
+    test: Callable[[Problem, Result], bool | np.ndarray]
+    failed: Callable[[Problem, Result], str]
     repair: str
-    mend: Callable | None = None
+    mend: Callable[[Problem], Problem] | None = None
 
 
-def without_ends(problem):
+def without_ends(problem: Problem) -> Problem:
     """The problem on the infinite alphabet of the same steps."""
     return problem.but(grid=Grid(problem.grid.step))
 
 
-def with_first_features(problem, features: int):
+def with_first_features(problem: Problem, features: int) -> Problem:
     """The problem on its first features only."""
     keep = slice(0, features)
     laid = problem.grid.alphabet(problem.N, problem.K)
@@ -46,34 +47,34 @@ def with_first_features(problem, features: int):
     return problem.but(W=problem.W[keep], grid=Grid(laid.step[keep], *ends), ordering=ordering, **inputs)
 
 
-def with_first_neurons(problem, neurons: int):
+def with_first_neurons(problem: Problem, neurons: int) -> Problem:
     """The problem with its first neurons only."""
     laid = problem.grid.alphabet(problem.N, problem.K)
     ends = (laid.low[:, :neurons], laid.high[:, :neurons]) if problem.grid.finite else (None, None)
     return problem.but(W=problem.W[:, :neurons], grid=Grid(laid.step[:, :neurons], *ends))
 
 
-def with_first_samples(problem, samples: int):
+def with_first_samples(problem: Problem, samples: int) -> Problem:
     """The problem on its first samples only, damped since fewer samples can make features dependent."""
     quantized = None if problem.X_quantized is None else problem.X_quantized[:samples]
     return problem.but(X=problem.X[:samples], X_quantized=quantized, damping=_positive(problem.damping))
 
 
-def with_one_step(problem):
+def with_one_step(problem: Problem) -> Problem:
     """The problem with each neuron's first step for all its features."""
     laid = problem.grid.alphabet(problem.N, problem.K)
     ends = (laid.low, laid.high) if problem.grid.finite else (None, None)
     return problem.but(grid=Grid(laid.step[:1], *ends))
 
 
-def without_dead_features(problem):
+def without_dead_features(problem: Problem) -> Problem:
     """The problem with every zero column replaced by ones, in both calibration matrices."""
     dead = ~problem.calibration.any(axis=0)
     changes = {name: np.where(dead, 1.0, getattr(problem, name)) for name in ("X", "X_quantized") if getattr(problem, name) is not None}
     return problem.but(damping=_positive(problem.damping), **changes)
 
 
-def with_damping(problem):
+def with_damping(problem: Problem) -> Problem:
     """The problem with GPTQ's damping, on live features."""
     return without_dead_features(problem).but(damping=GPTQ)
 
@@ -85,7 +86,7 @@ def _positive(damping: float | str) -> float | str:
 
 unsaturated = Hypothesis(
     "no step saturates",
-    lambda problem, result: ~result.saturated.any(axis=0),
+    lambda problem, result: ~np.any(result.saturated, axis=0),
     lambda problem, result: f"{int(result.saturated.sum())} steps of {int(result.saturated.any(axis=0).sum())} neurons saturated",
     "widen the alphabet (`optq-alphabet` gives a sufficient one) or take an infinite grid",
     without_ends,

@@ -6,6 +6,8 @@ intervals and empirical Bernstein intervals. A saturated draw counts as no failu
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .claim import Claim, Evaluation, Kind
@@ -50,11 +52,11 @@ def law_verdict(claim: Claim, problem: Problem, draws: int, algorithm=run, confi
     return units.restored(claim, verdict, problem, np.full(len(saturated), neuron))
 
 
-def _paths(problem: Problem, neuron: int) -> tuple:
+def _paths(problem: Problem, neuron: int) -> tuple[Problem, Any, np.ndarray]:
     return problem.remember(f"paths {neuron}", None, lambda: every_path(problem, neuron))
 
 
-def draws_of(problem: Problem, draws: int, algorithm=run, neuron: int = 0) -> list[tuple]:
+def draws_of(problem: Problem, draws: int, algorithm=run, neuron: int = 0) -> list[tuple[Problem, Any]]:
     """Blocks of independent runs of one neuron (see `monte_carlo`), kept so that claims share them."""
     return problem.remember(f"draws {neuron} {draws}", algorithm, lambda: list(monte_carlo(problem, neuron, draws, algorithm)))
 
@@ -66,11 +68,9 @@ def _at(repeated: Problem, problem: Problem) -> Problem:
 
 
 def _joined(parts: list[Evaluation]) -> Evaluation:
-    def join(name: str):
-        pieces = [getattr(part, name) for part in parts]
-        return None if pieces[0] is None else np.concatenate(pieces, axis=-1)
-
-    return Evaluation(join("measured"), join("bound"), ceiling=join("ceiling"))
+    measured, bound = (np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in ("measured", "bound"))
+    ceilings = [part.ceiling for part in parts if part.ceiling is not None]
+    return Evaluation(measured, bound, ceiling=np.concatenate(ceilings, axis=-1) if ceilings else None)
 
 
 def _exact(claim: Claim, problem: Problem, evaluation: Evaluation, saturated: np.ndarray, weights: np.ndarray) -> Verdict:

@@ -27,6 +27,8 @@ def load_claims(path: str | Path) -> list[str]:
 
 def _executed(path: Path) -> None:
     spec = importlib.util.spec_from_file_location(f"claims_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise reject("claims file", str(path), "a Python file that can be imported")
     try:
         with contained():
             spec.loader.exec_module(importlib.util.module_from_spec(spec))

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.linalg.blas import dtrmm
+from typing import TYPE_CHECKING, Any
 
-from ...algorithms import Grid, definitions
+import numpy as np
+from scipy.linalg.blas import dtrmm  # pyright: ignore[reportAttributeAccessIssue]  # made when scipy is imported
+
+from ...algorithms import Grid, Result, definitions
+from ...algorithms.arguments import reject
 from .arithmetic import absolute, is_exact, maximum
+from .problem import Problem
 from .tolerance import EQUALITY, cancellation, literal_allowance, projection_allowance, squared, sums
+
+if TYPE_CHECKING:
+    from ..exact.problem import ExactProblem
 
 INVERSE_REACH = 100.0  # condition number
 LEAST_SQUARE = 1e-290  # below it, squares have lost digits or are gone
 
 
-def own_errors(problem, result) -> np.ndarray:
+def own_errors(problem: Problem, result: Result) -> np.ndarray:
     """X (w - q) (m, K) on the matrix the algorithm was calibrated on."""
     return problem.remember("own", result, lambda: problem.calibration @ (problem.W - result.weights))
 
 
-def deployed_errors(problem, result) -> np.ndarray:
+def deployed_errors(problem: Problem, result: Result) -> np.ndarray:
     """X w - X_quantized q (m, K): the original layer against the deployed one."""
     if problem.X_quantized is None:
         return own_errors(problem, result)
     return problem.remember("deployed", result, lambda: problem.X @ problem.W - problem.X_quantized @ result.weights)
 
 
-def drift(problem, result) -> np.ndarray:
+def held_out(problem: Problem) -> np.ndarray:
+    """X_validation (m', N), for claims that have `validation_inputs` among their hypotheses."""
+    if problem.X_validation is None:
+        raise reject("X_validation", None, "held-out inputs")
+    return problem.X_validation
+
+
+def drift(problem: Problem, result: Result) -> np.ndarray:
     """|z - w| (N, K), processing order: how far the rounded numbers stray; rounding noise of less than a millionth of a step is none."""
     order = problem.order
     strayed = absolute(result.rounding_errors + result.weights[order] - problem.W[order])
@@ -33,7 +47,7 @@ def drift(problem, result) -> np.ndarray:
     return strayed if lost is None else np.where(lost <= EQUALITY * problem.steps, np.maximum(strayed - lost, 0), strayed)
 
 
-def drift_loss(problem, result) -> np.ndarray | None:
+def drift_loss(problem: Problem, result: Result) -> np.ndarray | None:
     """What float64 loses of |z - w| (N, K), processing order, in forming z; None in exact arithmetic."""
     if is_exact(problem.W):
         return None
@@ -41,47 +55,47 @@ def drift_loss(problem, result) -> np.ndarray | None:
     return cancellation(result.rounding_errors + q, w, q)
 
 
-def step_sizes(problem) -> np.ndarray:
+def step_sizes(problem: Problem) -> np.ndarray:
     """What the numbers that are rounded are compared at (N, K): float64 must see a sixteenth of a step, 64 times its thousandth part."""
     return 64 * problem.steps
 
 
-def ridge(problem, result) -> np.ndarray:
+def ridge(problem: Problem, result: Result) -> np.ndarray:
     """lambda ||w - q||^2 (K,)."""
     return problem.factorization.damping * squares(problem.W - result.weights)
 
 
-def damped_error_squared(problem, result) -> np.ndarray:
+def damped_error_squared(problem: Problem, result: Result) -> np.ndarray:
     """||X(w - q)||^2 + lambda ||w - q||^2 (K,) on the matrix the algorithm was calibrated on."""
     return squares(own_errors(problem, result)) + ridge(problem, result)
 
 
-def damped_deployed_error_squared(problem, result) -> np.ndarray:
+def damped_deployed_error_squared(problem: Problem, result: Result) -> np.ndarray:
     """||X w - X_quantized q||^2 + lambda ||w - q||^2 (K,)."""
     return squares(deployed_errors(problem, result)) + ridge(problem, result)
 
 
-def pivot_sum(problem) -> np.ndarray:
+def pivot_sum(problem: Problem) -> np.ndarray:
     """sum_j step_j^2 d_j^2 (K,): four times the squared bound of OPTQ."""
     return problem.remember("pivots", None, lambda: problem.factorization.pivots_squared @ problem.steps**2)
 
 
-def column_norms_squared(problem) -> np.ndarray:
+def column_norms_squared(problem: Problem) -> np.ndarray:
     """||X_j||^2 (N,) of the matrix the algorithm was calibrated on, processing order."""
     return problem.remember("column norms", None, lambda: squares(problem.calibration)[problem.order])
 
 
-def against_steps(A: np.ndarray, problem) -> np.ndarray:
+def against_steps(A: np.ndarray, problem: Problem) -> np.ndarray:
     """A @ steps (n, K) for A (n, N) in processing order: row sums of A where every neuron has one step for all its features."""
     return A.sum(axis=1)[:, None] * problem.steps[:1] if _one_step(problem) else A @ problem.steps
 
 
-def largest_against_steps(A: np.ndarray, problem) -> np.ndarray:
+def largest_against_steps(A: np.ndarray, problem: Problem) -> np.ndarray:
     """The largest entry (K,) of every column of A @ steps, for A (n, N) >= 0 in processing order."""
     return maximum(A.sum(axis=1)) * problem.steps[0] if _one_step(problem) else maximum(A @ problem.steps)
 
 
-def _one_step(problem) -> bool:
+def _one_step(problem: Problem) -> bool:
     return problem.remember("one step", None, lambda: bool((problem.steps == problem.steps[:1]).all()))
 
 
@@ -92,7 +106,7 @@ def lower_product(L: np.ndarray, B: np.ndarray) -> np.ndarray:
     return dtrmm(1.0, np.asfortranarray(L.T), np.asfortranarray(B.T), side=1).T
 
 
-def feedback(problem, result) -> np.ndarray:
+def feedback(problem: Problem, result: Result) -> np.ndarray:
     """L (w - q) (N, K), processing order: OPTQ's rounding errors as its weights imply them."""
     order = problem.order
     return problem.remember("feedback", result, lambda: lower_product(problem.factorization.L, problem.W[order] - result.weights[order]))
@@ -107,13 +121,13 @@ def squares(x: np.ndarray) -> np.ndarray:
     return np.where((total < LEAST_SQUARE) & (x != 0).any(axis=0), np.nan, total)
 
 
-def weighted_errors_squared(problem, result) -> np.ndarray:
+def weighted_errors_squared(problem: Problem, result: Result) -> np.ndarray:
     """sum_j d_j^2 e_j^2 (K,): what the damped error is split into."""
     return squares(problem.factorization.pivots[:, None] * result.rounding_errors) if not is_exact(problem.W) else (
         problem.factorization.pivots_squared @ result.rounding_errors**2)
 
 
-def output_loss(problem, result, damped: bool = True, outputs_alone: bool = False) -> np.ndarray | None:
+def output_loss(problem: Problem, result: Result, damped: bool = True, outputs_alone: bool = False) -> np.ndarray | None:
     """What float64 loses of the damped errors' norm (K,), the nearness of its codes included; None in exact arithmetic.
 
     The factorization is exact for X + E with ||E_j|| a few N eps of ||X_j||, and products lose as much: for the same codes both
@@ -136,7 +150,7 @@ def loss_in_squares(size_squared: np.ndarray, loss: np.ndarray | None) -> np.nda
     return None if loss is None else squared(size_squared, loss)
 
 
-def gram(problem) -> np.ndarray:
+def gram(problem: Problem) -> np.ndarray:
     """The damped Gram matrix H (N, N), features in processing order."""
 
     def compute() -> np.ndarray:
@@ -149,14 +163,14 @@ def gram(problem) -> np.ndarray:
     return problem.remember("gram", None, compute)
 
 
-def literal_numbers(problem, result) -> list[np.ndarray]:
+def literal_numbers(problem: Problem | ExactProblem, result: Any) -> list[np.ndarray]:
     """The numbers z (N, K) that the literal definitions round along the result's codes, processing order; ties cannot part them.
 
     The last entry is the inverse-Hessian form of OPTQ where float64 can tell it apart: it loses up to cond(X)^4.
     """
-    f = problem.factorization
-    if is_exact(f.L):
+    if not isinstance(problem, Problem):
         return problem.literal_numbers(result)
+    f = problem.factorization
     shared = (problem.W, Grid(problem.grid.step), f.damping, f.order)  # without ends: a wrong program's codes may lie beyond them
     if problem.algorithm == "qronos":
         literal = [definitions.qronos(problem.X, problem.calibration, *shared, form=problem.form, codes=result.codes)]
@@ -167,24 +181,23 @@ def literal_numbers(problem, result) -> list[np.ndarray]:
     return [form.rounding_errors + form.weights[f.order] for form in literal]
 
 
-def literal_reach(problem) -> float:
+def literal_reach(problem: Problem) -> float:
     """What float64 may part `literal_numbers` from a result's by, relative; 0 in exact arithmetic."""
     return 0.0 if is_exact(problem.W) else literal_allowance(problem.N, problem.factorization.magnification)
 
 
-def projection_reach(problem) -> float:
+def projection_reach(problem: Problem) -> float:
     """What float64 may part a side computed with L or M alone from one along a result by, relative; 0 in exact arithmetic."""
     if is_exact(problem.W):
         return 0.0
     return projection_allowance(problem.N, problem.factorization.magnification, problem.largest_ratio)
 
 
-def undamped_pivots_squared(problem) -> np.ndarray:
+def undamped_pivots_squared(problem: Problem | ExactProblem) -> np.ndarray:
     """(N,) squared pivots without damping, processing order; zero where later features explain a feature entirely."""
-    X = problem.calibration[:, problem.order]
-    if is_exact(X):
+    if not isinstance(problem, Problem):
         return type(problem.factorization)(problem.calibration, 0 * problem.factorization.damping, problem.order).pivots_squared
-    triangle = np.linalg.qr(X[:, ::-1], mode="r")
+    triangle = np.linalg.qr(problem.calibration[:, problem.order][:, ::-1], mode="r")
     pivots = np.zeros(problem.N)
     pivots[: len(triangle)] = np.diag(triangle) ** 2
     return pivots[::-1]

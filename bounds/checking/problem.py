@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from .problem_file import ENDS, read_problem, write_problem
 
 ALGORITHMS = ("optq", "qronos", "gpfq", "round-to-nearest")
 PROBE = RowSource.of(np.eye(2))  # what names of dampings and orderings are tried on
+Computed = TypeVar("Computed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,7 @@ class Problem:
     array([0, 1])
     """
 
-    X: np.ndarray | Factorization
+    X: np.ndarray
     W: np.ndarray
     grid: Grid
     algorithm: str = "optq"
@@ -58,12 +60,19 @@ class Problem:
     damping: float | str = 0.0
     ordering: str | np.ndarray = "natural"
     rounding: str = "nearest"
-    X_quantized: np.ndarray | Factorization | None = None
+    X_quantized: np.ndarray | None = None
     X_validation: np.ndarray | None = None
     seed: int = 0
     failure_probability: float = 0.05
     _memo: dict = field(default_factory=dict, repr=False)
     _stands_in: bool = field(default=False, repr=False)
+
+    if TYPE_CHECKING:  # given may be a Factorization; kept are the rows
+
+        def __init__(self, X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, algorithm: str = "optq", form: str = "alternating",
+                     damping: float | str = 0.0, ordering: str | np.ndarray = "natural", rounding: str = "nearest",
+                     X_quantized: np.ndarray | Factorization | None = None, X_validation: np.ndarray | None = None, seed: int = 0,
+                     failure_probability: float = 0.05): ...
 
     def __post_init__(self):
         given = self.X if self.X_quantized is None else self.X_quantized
@@ -166,14 +175,14 @@ class Problem:
         """What the algorithm returns."""
         return run(self)
 
-    def remember(self, name: str, result: object, compute: Callable[[], object]) -> object:
+    def remember(self, name: str, result: object, compute: Callable[[], Computed]) -> Computed:
         """`compute()` for this result, kept so that claims share it."""
         key = (name, id(result))
         if key not in self._memo:
             self._memo[key] = (result, compute())
         return self._memo[key][1]
 
-    def but(self, **changes: object) -> Problem:
+    def but(self, **changes: Any) -> Problem:
         """The same problem with some arguments changed; keeps what was computed where that does not depend on them."""
         other = replace(self, **changes, _memo=self._memo if changes.keys() == {"failure_probability"} else {})
         reordered = isinstance(self.ordering, str) and (self.algorithm == "gpfq") != (other.algorithm == "gpfq")
@@ -208,7 +217,7 @@ class Problem:
 
 def run(problem: Problem, rounding: RoundingRule | None = None) -> Result:
     """Run the problem's algorithm; a rule given as `rounding` replaces the problem's own."""
-    shared = {"rounding": rounding or problem.rounding, "seed": problem.seed}
+    shared: dict[str, Any] = {"rounding": rounding or problem.rounding, "seed": problem.seed}
     if problem.algorithm == "round-to-nearest":
         return round_to_nearest(problem.W, problem.grid)
     if problem.algorithm == "gpfq":

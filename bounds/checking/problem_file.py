@@ -7,7 +7,7 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,7 +44,7 @@ def write_problem(problem: Problem, path: str | Path) -> Path:
     return path
 
 
-def read_problem(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+def read_problem(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays and words of a problem's file; raises as `Problem.load` does where it is none."""
     path = as_path("path", path, "the path of a problem file written by Problem.save")
     if not path.is_file():
@@ -55,7 +55,7 @@ def read_problem(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, obj
         raise reject("path", str(path), f"a problem file written by Problem.save ({_said(error)})") from None
 
 
-def _stored(path: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
+def _stored(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays and words of a problem's file, none missing and none too many."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:  # numpy leaves a damaged file open that it opens itself
         arrays = {name: stored[name] for name in stored.files if name != "settings"}

@@ -7,21 +7,26 @@ import pkgutil
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from functools import cache
+from typing import Any
 
+from ...algorithms import Result
 from ...algorithms.arguments import reject
-from .claim import CHAPTERS, Claim, Kind, Origin
+from .claim import CHAPTERS, Claim, Evaluation, Kind, Origin
+from .problem import Problem
+
+Evaluate = Callable[[Problem, Result], Evaluation]
 
 _registry: dict[str, Claim] = {}
 
 
-def claim(**fields: object) -> Callable[[Callable], Claim]:
+def claim(**fields: Any) -> Callable[[Evaluate], Claim]:
     """Register the decorated `(problem, result) -> Evaluation` as a claim; the fields are those of `Claim`.
 
     Raises:
         InvalidArgumentError: an id that is already registered from another file, or an unknown origin or kind.
     """
 
-    def register(evaluate: Callable) -> Claim:
+    def register(evaluate: Evaluate) -> Claim:
         package = evaluate.__module__.rpartition(".")[0]
         chapter = package.rpartition(".")[2] if package.endswith(CHAPTERS) else "your own"
         for name, accepted in (("origin", Origin), ("kind", Kind)):

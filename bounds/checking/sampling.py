@@ -5,7 +5,8 @@ Both put one neuron side by side with itself, so one run of the ordinary recursi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def repeat_neuron(problem: Problem, neuron: int, times: int) -> Problem:
     return problem.but(W=np.tile(problem.W[:, column], times), grid=Grid(alphabet.step[:, column], *ends))
 
 
-def monte_carlo(problem: Problem, neuron: int, draws: int, algorithm=run) -> Iterator[tuple[Problem, object]]:
+def monte_carlo(problem: Problem, neuron: int, draws: int, algorithm: Callable[[Problem], Any] = run) -> Iterator[tuple[Problem, Any]]:
     """Independent stochastic runs of one neuron, in blocks: each is a problem whose columns are draws, and its result.
 
     The draws depend on the problem's seed and on nothing else.
@@ -36,7 +37,7 @@ def monte_carlo(problem: Problem, neuron: int, draws: int, algorithm=run) -> Ite
         yield repeated, algorithm(repeated)
 
 
-def every_path(problem: Problem, neuron: int, algorithm=run) -> tuple[Problem, object, np.ndarray]:
+def every_path(problem: Problem, neuron: int, algorithm: Callable[[Problem, EveryPath], Any] = run) -> tuple[Problem, Any, np.ndarray]:
     """All 2^N rounding paths of one neuron: the problem of their columns, its result, and their probabilities (2^N,)."""
     repeated = repeat_neuron(problem, neuron, 2**problem.N)
     rule = EveryPath(problem.N)

@@ -55,7 +55,7 @@ def literal_allowance(features: int, condition: float) -> float:
 
 def cancellation(*terms: np.ndarray) -> np.ndarray:
     """What float64 may lose, absolutely, when these arrays are added and cancel: a few eps of their sizes."""
-    return 4 * EPS * sum(np.abs(term) for term in terms)
+    return 4 * EPS * sum((np.abs(term) for term in terms), np.zeros(()))
 
 
 def sums(features: int) -> float:

@@ -8,6 +8,7 @@ stay what they are. Moderate problems are left alone.
 from __future__ import annotations
 
 from dataclasses import dataclass, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -77,16 +78,16 @@ class Units:
         ends = (laid.low, laid.high) if problem.grid.finite else (None, None)
         return problem.but(W=np.ldexp(problem.W, -self.weights), grid=Grid(np.ldexp(laid.step, -self.weights), *ends), **changes)
 
-    def measure_result(self, result: object) -> object:
+    def measure_result(self, result: Any) -> Any:
         """A result of the problem in these units: the same codes."""
         return self._shifted(result, -self.weights)
 
-    def in_given(self, result: object) -> object:
+    def in_given(self, result: Any) -> Any:
         """A result of the measured problem in the units that the problem came in."""
         return self._shifted(result, self.weights)
 
-    def _shifted(self, result: object, exponents: np.ndarray) -> object:
-        if self.own or not is_dataclass(result):
+    def _shifted(self, result: Any, exponents: np.ndarray) -> Any:
+        if self.own or not is_dataclass(result) or isinstance(result, type):
             return result
         with np.errstate(over="ignore", under="ignore"):
             changed = {name: np.ldexp(np.asarray(getattr(result, name), dtype=np.float64), exponents)

@@ -58,7 +58,7 @@ class Verdict:
     @property
     def partial(self) -> bool:
         """Whether some neurons were left out, because a hypothesis fails for them."""
-        return self.covered is not None and 0 < self.covered < self.neurons
+        return self.covered is not None and self.neurons is not None and 0 < self.covered < self.neurons
 
     @property
     def words(self) -> str:
@@ -111,7 +111,8 @@ def sides(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
         if given.dtype.kind not in "fiubO":
             raise reject(f"evaluation.{name}", given, "an array of real numbers")
         read.append(as_float(given))
-    return tuple(np.broadcast_arrays(*read))
+    measured, bound = np.broadcast_arrays(*read)
+    return measured, bound
 
 
 def _quotient(a: np.ndarray, b: np.ndarray) -> np.ndarray:

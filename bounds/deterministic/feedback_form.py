@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Kind, Origin, claim, feedback, lower_product, step_sizes
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim, feedback, lower_product, step_sizes
 from ..mismatch.projection import first_minimizer, target
 
 
@@ -38,7 +38,7 @@ from ..mismatch.projection import first_minimizer, target
     algorithms=("optq", "qronos"),
     rounding=None,
 )
-def feedback_form(problem, result) -> Evaluation:
+def feedback_form(problem: Problem, result: Result) -> Evaluation:
     r"""The feedback L(u - q) against the rounding errors of the result, identity, deterministic.
 
     Setting: OPTQ (u = w) and both forms of Qronos, any calibration matrices, damping, ordering, grid (saturated or not) and

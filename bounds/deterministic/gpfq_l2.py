@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Kind, Origin, claim, matched_inputs, maximum, nonzero_columns, unsaturated
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim, matched_inputs, maximum, nonzero_columns, unsaturated
 from ..checking.measure import loss_in_squares, output_loss, own_errors, squares, undamped_pivots_squared
 
 
@@ -37,7 +37,7 @@ from ..checking.measure import loss_in_squares, output_loss, own_errors, squares
     algorithms=("gpfq",),
     hypotheses=(unsaturated, nonzero_columns, matched_inputs),
 )
-def gpfq_l2(problem, result) -> Evaluation:
+def gpfq_l2(problem: Problem, result: Result) -> Evaluation:
     r"""The output error of GPFQ below a quarter of the squared steps weighted by the column norms, upper bound, deterministic.
 
     Setting: nearest rounding, no saturated step, no zero column, X_quantized = X. Rows: the error; OPTQ's bound at damping 0,

@@ -10,7 +10,7 @@ from flint import fmpq
 from ...algorithms import Grid
 from ...algorithms.closest_vector import LARGEST_STEP_RATIO, ClosestVector, closest_vector
 from ...algorithms.enumeration import near_closest
-from ..checking import Hypothesis, as_float, is_exact, rationals, squares
+from ..checking import Hypothesis, Problem, as_float, is_exact, rationals, squares
 from ..exact.factorization import product
 
 SEARCHABLE = 12  # features
@@ -18,12 +18,12 @@ NODES = 200_000  # per neuron, before a search ends undecided
 EXACT_NODES = 20_000  # in exact arithmetic, where all points near the nearest are kept
 
 
-def optimum(problem) -> ClosestVector:
+def optimum(problem: Problem) -> ClosestVector | ExactOptimum:
     """The closest grid points to the weights, all ends of the alphabet left out, as float64 finds them."""
     return problem.remember("optimum", None, lambda: _search(problem))
 
 
-def _search(problem) -> ClosestVector | ExactOptimum:
+def _search(problem: Problem) -> ClosestVector | ExactOptimum:
     if is_exact(problem.W):
         return exact_optimum(problem)
     steps = problem.steps[np.argsort(problem.order)]
@@ -43,7 +43,7 @@ class ExactOptimum:
     decided: np.ndarray
 
 
-def exact_optimum(problem) -> ExactOptimum:
+def exact_optimum(problem: Problem) -> ExactOptimum:
     """The least over every grid point that float64 cannot tell from the nearest, each measured exactly."""
     f, w, steps = problem.factorization, problem.W[problem.order], problem.steps
     distances, decided = np.full(problem.K, fmpq(0), dtype=object), np.zeros(problem.K, dtype=bool)
@@ -75,13 +75,13 @@ def babai_errors(L: np.ndarray, w: np.ndarray, steps: np.ndarray) -> np.ndarray:
     return errors
 
 
-def optimum_squared(problem) -> np.ndarray:
+def optimum_squared(problem: Problem) -> np.ndarray:
     """The damped error (K,) of the optimum, computed on the problem's own matrix."""
     found = optimum(problem)
-    return found.distance_squared if is_exact(problem.W) else damped_squares(problem, found.codes)
+    return damped_squares(problem, found.codes) if isinstance(found, ClosestVector) else found.distance_squared
 
 
-def damped_squares(problem, codes: np.ndarray) -> np.ndarray:
+def damped_squares(problem: Problem, codes: np.ndarray) -> np.ndarray:
     """The damped error (K,) of codes (N, K) in original order."""
     difference = problem.W - problem.steps[np.argsort(problem.order)] * codes
     return squares(problem.calibration @ difference) + problem.factorization.damping * squares(difference)

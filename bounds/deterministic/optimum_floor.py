@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Kind, Origin, at_most, claim, positive_definite, squared
+from ..checking import Evaluation, Kind, Origin, Problem, Result, at_most, claim, positive_definite, squared
 from ..checking.arithmetic import is_exact, maximum, rationals, smallest_eigenvalue
 from ..checking.measure import damped_error_squared, gram, output_loss, pivot_sum, squares
 from .optimum import SEARCHABLE, optimum_decided, optimum_squared
@@ -43,7 +43,7 @@ from .order_floor import spectral_floor
     rounding=None,
     hypotheses=(positive_definite, at_most(SEARCHABLE, "the optimum is searched for exactly"), optimum_decided),
 )
-def optimum_floor(problem, result) -> Evaluation:
+def optimum_floor(problem: Problem, result: Result) -> Evaluation:
     r"""The damped error of any grid point, the optimum included, above two floors, lower bounds, deterministic.
 
     Setting: H positive definite; the result of any algorithm and rounding, saturated or not. Rows: the optimum and the result
@@ -68,7 +68,7 @@ def optimum_floor(problem, result) -> Evaluation:
     return Evaluation(measured, bound, noise=noise, natural=bound + pivot_sum(problem) / 4)
 
 
-def grid_distances(problem) -> np.ndarray:
+def grid_distances(problem: Problem) -> np.ndarray:
     """Distances (N, K) of the weights to the infinite grid, processing order."""
     w = problem.W[problem.order]
     ratios = w / problem.steps

@@ -25,10 +25,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Hypothesis, Kind, Origin, absolute, against_steps, claim, drift, drift_loss
+from ..checking import Evaluation, Hypothesis, Kind, Origin, Problem, Result, absolute, against_steps, claim, drift, drift_loss
 
 
-def drift_bounds(problem) -> np.ndarray:
+def drift_bounds(problem: Problem) -> np.ndarray:
     """Half the weighted row sums of |M| below the diagonal, (N, K), processing order: how far z can stray from w."""
 
     def compute() -> np.ndarray:
@@ -38,7 +38,7 @@ def drift_bounds(problem) -> np.ndarray:
     return problem.remember("drift bounds", None, compute)
 
 
-def sufficient_alphabet(problem) -> np.ndarray:
+def sufficient_alphabet(problem: Problem) -> np.ndarray:
     """Which neurons (K,) have an alphabet that provably never saturates under nearest rounding."""
     if not problem.grid.finite:
         return np.ones(problem.K, dtype=bool)
@@ -46,7 +46,7 @@ def sufficient_alphabet(problem) -> np.ndarray:
     def compute() -> np.ndarray:
         reach = np.minimum(problem.alphabet.high, -problem.alphabet.low).astype(np.int64)
         needed = absolute(problem.W[problem.order]) + drift_bounds(problem) - problem.steps / 2
-        return (problem.steps * reach >= needed).all(axis=0)
+        return np.all(problem.steps * reach >= needed, axis=0)
 
     return problem.remember("sufficient alphabet", None, compute)
 
@@ -69,7 +69,7 @@ unsaturated_or_sufficient = Hypothesis(
     unit="weight",
     hypotheses=(unsaturated_or_sufficient,),
 )
-def optq_alphabet(problem, result) -> Evaluation:
+def optq_alphabet(problem: Problem, result: Result) -> Evaluation:
     r"""The drift of every rounded number from its weight, upper bound, deterministic, tight.
 
     Setting: nearest rounding; no saturated step, or an alphabet that the bound says is sufficient (a run that saturates on one

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Kind, Origin, at_most, claim, gram, is_exact, maximum, rationals
+from ..checking import Evaluation, Kind, Origin, Problem, Result, at_most, claim, gram, is_exact, maximum, rationals
 
 ENUMERATED = 12  # features up to which all sign vectors are tried
 
@@ -44,7 +44,7 @@ ENUMERATED = 12  # features up to which all sign vectors are tried
     hypotheses=(at_most(ENUMERATED, "all sign vectors are tried"),),
     about_neurons=False,
 )
-def optq_beats_rtn(problem, result) -> Evaluation:
+def optq_beats_rtn(problem: Problem, result: Result) -> Evaluation:
     r"""RTN's worst damped error over all weights above OPTQ's, lower bounds, deterministic.
 
     Setting: any X, damping and ordering, one step for all features (which drops out). The worst case of RTN is attained at a sign

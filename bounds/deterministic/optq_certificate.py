@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..certificate import first_departures, tie_width
-from ..checking import Evaluation, Kind, Origin, claim, feedback, is_exact, lift, rationals
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim, feedback, is_exact, lift, rationals
 
 
 @claim(
@@ -34,7 +34,7 @@ from ..checking import Evaluation, Kind, Origin, claim, feedback, is_exact, lift
     kind=Kind.IDENTITY,
     unit="step number",
 )
-def optq_certificate(problem, result) -> Evaluation:
+def optq_certificate(problem: Problem, result: Result) -> Evaluation:
     r"""Where a result first departs from OPTQ, by the certificate against the truth, identity, deterministic.
 
     Setting: any X, damping, ordering and alphabet, nearest rounding. First row: the result itself (N where it never departs)
@@ -65,7 +65,7 @@ def optq_certificate(problem, result) -> Evaluation:
     return Evaluation(measured, bound, scale=np.full(problem.K, problem.N), allowance=float(tie_width(problem)))
 
 
-def _tied(problem, codes: np.ndarray, right: np.ndarray, first: np.ndarray) -> np.ndarray:
+def _tied(problem: Problem, codes: np.ndarray, right: np.ndarray, first: np.ndarray) -> np.ndarray:
     """Whether OPTQ could as well have chosen these codes at the first step that differs: z lies in the middle, on their side (K,)."""
     at = np.minimum(first, problem.N - 1)[None]
     parts = (codes, right, problem.result.rounding_errors, problem.steps)

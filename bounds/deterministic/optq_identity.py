@@ -16,7 +16,19 @@ $d_j$, $\|\hat X(w-q)\|^2 = \sum_jd_j^2e_j^2$. The upper rows of $\hat X(w-q)$ a
 
 from __future__ import annotations
 
-from ..checking import Evaluation, Kind, Origin, claim, damped_error_squared, output_loss, pivot_sum, squared, weighted_errors_squared
+from ..checking import (
+    Evaluation,
+    Kind,
+    Origin,
+    Problem,
+    Result,
+    claim,
+    damped_error_squared,
+    output_loss,
+    pivot_sum,
+    squared,
+    weighted_errors_squared,
+)
 
 
 @claim(
@@ -28,7 +40,7 @@ from ..checking import Evaluation, Kind, Origin, claim, damped_error_squared, ou
     unit="squared output error",
     rounding=None,
 )
-def optq_identity(problem, result) -> Evaluation:
+def optq_identity(problem: Problem, result: Result) -> Evaluation:
     r"""The damped error against the rounding errors weighted by the pivots, identity, deterministic.
 
     Setting: any calibration matrix, damping, ordering, grid (saturated or not) and rounding; e = z - q.

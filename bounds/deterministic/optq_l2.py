@@ -17,7 +17,19 @@ of `gpfq-l2`, where columns are orthogonal and $\lambda = 0$.
 
 from __future__ import annotations
 
-from ..checking import Evaluation, Kind, Origin, claim, damped_error_squared, loss_in_squares, output_loss, pivot_sum, unsaturated
+from ..checking import (
+    Evaluation,
+    Kind,
+    Origin,
+    Problem,
+    Result,
+    claim,
+    damped_error_squared,
+    loss_in_squares,
+    output_loss,
+    pivot_sum,
+    unsaturated,
+)
 
 
 @claim(
@@ -29,7 +41,7 @@ from ..checking import Evaluation, Kind, Origin, claim, damped_error_squared, lo
     unit="squared output error",
     hypotheses=(unsaturated,),
 )
-def optq_l2(problem, result) -> Evaluation:
+def optq_l2(problem: Problem, result: Result) -> Evaluation:
     r"""The damped error of OPTQ below a quarter of the squared steps weighted by the pivots, upper bound, deterministic, tight.
 
     Setting: nearest rounding, no saturated step. :math:`\|X(w-q)\|^2 + \lambda\|w-q\|^2 \le \frac14\sum_j\delta_j^2 d_j^2`;

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Kind, Origin, claim, few_tails, no_more_samples_than_features
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim, few_tails, no_more_samples_than_features
 from .pivot_bound import pivot_bounds
 
 
@@ -36,7 +36,7 @@ from .pivot_bound import pivot_bounds
     hypotheses=(no_more_samples_than_features, few_tails),
     about_neurons=False,
 )
-def optq_l2_explicit(problem, result) -> Evaluation:
+def optq_l2_explicit(problem: Problem, result: Result) -> Evaluation:
     r"""The sum of the squared pivots below an expression in which only the last m features count in full, upper bound, deterministic.
 
     Setting: m <= N, any X, damping and ordering. The sum of `pivot-bound` over all features; it is the paper's case for

@@ -23,7 +23,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Kind, Origin, claim, damped_error_squared, lift, pivot_sum, projection_reach, with_first_neurons
+from ..checking import (
+    Evaluation,
+    Kind,
+    Origin,
+    Problem,
+    Result,
+    claim,
+    damped_error_squared,
+    lift,
+    pivot_sum,
+    projection_reach,
+    with_first_neurons,
+)
 
 NEURONS = 16  # that show it, of a layer with more
 EPSILON = 2.0**-10  # distance to the tie, in half steps: large against rounding, small against the bound
@@ -39,7 +51,7 @@ EPSILON = 2.0**-10  # distance to the tie, in half steps: large against rounding
     unit="squared output error",
     construct=lambda problem: tight_problem(problem),
 )
-def optq_l2_tight(problem, result) -> Evaluation:
+def optq_l2_tight(problem: Problem, result: Result) -> Evaluation:
     r"""Weights on which OPTQ's error is (1 - eps) times its bound, identity, deterministic: no X admits a better bound over all w.
 
     Setting: any X, damping, ordering and grid; codes k and signs are drawn from the problem's seed.
@@ -62,7 +74,7 @@ def optq_l2_tight(problem, result) -> Evaluation:
     return Evaluation(measured, np.stack([attained, 0 * bound]), scale=scale, allowance=projection_reach(problem))
 
 
-def tight_problem(problem):
+def tight_problem(problem: Problem):
     """The problem, of at most 16 neurons, with weights w = step k + M e that sit (1 - eps) half steps from a tie at every step."""
     if problem.K > NEURONS:
         problem = with_first_neurons(problem, NEURONS)
@@ -74,7 +86,7 @@ def tight_problem(problem):
     return problem.but(W=W)
 
 
-def _codes_and_signs(problem) -> tuple[np.ndarray, np.ndarray]:
+def _codes_and_signs(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """Codes inside the alphabet and signs, (N, K) integers in processing order, drawn from the problem's seed."""
     rng = np.random.default_rng([problem.seed, problem.N, problem.K])
     low, high = np.maximum(problem.alphabet.low, -8), np.minimum(problem.alphabet.high, 8)

@@ -18,7 +18,20 @@ to nearest; by Cauchy–Schwarz it is at most $\frac12\sqrt N\max_j\delta_jd_j$.
 
 from __future__ import annotations
 
-from ..checking import Evaluation, Kind, Origin, absolute, claim, largest_against_steps, maximum, output_loss, own_errors, unsaturated
+from ..checking import (
+    Evaluation,
+    Kind,
+    Origin,
+    Problem,
+    Result,
+    absolute,
+    claim,
+    largest_against_steps,
+    maximum,
+    output_loss,
+    own_errors,
+    unsaturated,
+)
 
 
 @claim(
@@ -31,7 +44,7 @@ from ..checking import Evaluation, Kind, Origin, absolute, claim, largest_agains
     per_output=True,
     hypotheses=(unsaturated,),
 )
-def optq_linf(problem, result) -> Evaluation:
+def optq_linf(problem: Problem, result: Result) -> Evaluation:
     r"""The largest output error of OPTQ below half the largest weighted row sum of |V|, upper bound, deterministic, tight.
 
     Setting: nearest rounding, no saturated step. Since :math:`X(w-q) = Ve` on the sample rows; attained up to epsilon by the

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Kind, Origin, at_most, claim, maximum, positive_definite, squared, unsaturated
+from ..checking import Evaluation, Kind, Origin, Problem, Result, at_most, claim, maximum, positive_definite, squared, unsaturated
 from ..checking.measure import damped_error_squared, output_loss, pivot_sum
 from .optimum import SEARCHABLE, optimum_decided, optimum_squared
 
@@ -40,7 +40,7 @@ from .optimum import SEARCHABLE, optimum_decided, optimum_squared
     unit="squared output error",
     hypotheses=(unsaturated, positive_definite, at_most(SEARCHABLE, "the optimum is searched for exactly"), optimum_decided),
 )
-def optq_near_optimal(problem, result) -> Evaluation:
+def optq_near_optimal(problem: Problem, result: Result) -> Evaluation:
     r"""OPTQ's damped error below a factor times the optimum over the infinite grid, upper bound, deterministic.
 
     Setting: nearest rounding, no saturated step, H positive definite; the optimum is a closest vector problem, solved exactly.

@@ -26,7 +26,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Kind, Origin, absolute, at_most, claim, literal_numbers, literal_reach, maximum, step_sizes
+from ..checking import (
+    Evaluation,
+    Kind,
+    Origin,
+    Problem,
+    Result,
+    absolute,
+    at_most,
+    claim,
+    literal_numbers,
+    literal_reach,
+    maximum,
+    step_sizes,
+)
 
 
 @claim(
@@ -40,7 +53,7 @@ from ..checking import Evaluation, Kind, Origin, absolute, at_most, claim, liter
     rounding=None,
     hypotheses=(at_most(64, "the literal definition solves a least-squares problem at every step"),),
 )
-def optq_update(problem, result) -> Evaluation:
+def optq_update(problem: Problem, result: Result) -> Evaluation:
     r"""The numbers z that the result rounded against those of the two literal forms, identity, deterministic.
 
     Setting: any calibration matrix, damping, ordering, grid and rounding. The literal forms replay the

@@ -23,11 +23,28 @@ and not optimal. How hard it is to find the best ordering is not claimed: no sou
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.linalg import cholesky, qr
-from scipy.linalg.lapack import dtrtri
+from scipy.linalg.lapack import dtrtri  # pyright: ignore[reportAttributeAccessIssue]  # made when scipy is imported
 
-from ..checking import Evaluation, Kind, Origin, claim, column_norms_squared, gram, is_exact, maximum, minimum, positive_definite, squares
+from ...algorithms import Factorization
+from ..checking import (
+    Evaluation,
+    Kind,
+    Origin,
+    Problem,
+    Result,
+    claim,
+    column_norms_squared,
+    gram,
+    is_exact,
+    maximum,
+    minimum,
+    positive_definite,
+    squares,
+)
 
 
 @claim(
@@ -43,7 +60,7 @@ from ..checking import Evaluation, Kind, Origin, claim, column_norms_squared, gr
     hypotheses=(positive_definite,),
     about_neurons=False,
 )
-def order_floor(problem, result) -> Evaluation:
+def order_floor(problem: Problem, result: Result) -> Evaluation:
     r"""The pivots of any ordering against the determinant and the diagonals of H, lower bounds, deterministic, tight.
 
     Setting: H positive definite. The entries are, in turn: mean and largest pivot over the floor from det H, the product of the
@@ -71,15 +88,15 @@ def order_floor(problem, result) -> Evaluation:
     return Evaluation(np.array(measured), np.array(bound))
 
 
-def spectral_floor(problem) -> tuple[object, np.ndarray]:
+def spectral_floor(problem: Problem) -> tuple[Any, np.ndarray]:
     r""":math:`(\det H)^{1/N}` (exactly: det H) and the diagonal of :math:`H^{-1}` (N,), without the pivots."""
     f = problem.factorization
-    if is_exact(f.pivots_squared):
+    if not isinstance(f, Factorization):
         return f.determinant, f.inverse_diagonal
     return problem.remember("spectral floor", None, lambda: _forward_floor(problem))
 
 
-def _forward_floor(problem) -> tuple[float, np.ndarray]:
+def _forward_floor(problem: Problem) -> tuple[float, np.ndarray]:
     """Both from the triangle of the matrix in processing order: the pivots come from that of the reversed one.
 
     By Cholesky, straight from the rows, where the eps cond^2 that it loses is less than the 100 N eps cond that pivots may be off by.
@@ -98,6 +115,6 @@ def _geometric_mean(values: np.ndarray) -> float:
     return float(values.max() * np.exp(np.mean(np.log(values / values.max()))))
 
 
-def _power(problem) -> int:
+def _power(problem: Problem) -> int:
     """Roots are compared in float64, N-th powers exactly."""
     return problem.N if is_exact(problem.factorization.pivots_squared) else 1

@@ -23,9 +23,11 @@ of $X_{>j}$ that belongs to $\sigma^{(j)}$. The second case is attained where $X
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ..checking import EPS, Evaluation, Kind, Origin, claim, column_norms_squared, few_tails, is_exact, smallest_eigenvalue
+from ..checking import EPS, Evaluation, Kind, Origin, Problem, Result, claim, column_norms_squared, few_tails, is_exact, smallest_eigenvalue
 
 
 @claim(
@@ -41,7 +43,7 @@ from ..checking import EPS, Evaluation, Kind, Origin, claim, column_norms_square
     hypotheses=(few_tails,),
     about_neurons=False,
 )
-def pivot_bound(problem, result) -> Evaluation:
+def pivot_bound(problem: Problem, result: Result) -> Evaluation:
     r"""Each squared pivot below an expression in norms and singular values of X, upper bound, deterministic, tight.
 
     Setting: any X, damping and ordering; :math:`\sigma^{(j)}` is the smallest of the min(m, N-j) singular values of the
@@ -57,7 +59,7 @@ def pivot_bound(problem, result) -> Evaluation:
     return Evaluation(problem.factorization.pivots_squared, pivot_bounds(problem))
 
 
-def pivot_bounds(problem) -> np.ndarray:
+def pivot_bounds(problem: Problem) -> np.ndarray:
     """The right-hand side of the lemma for every feature, (N,), processing order."""
     f = problem.factorization
     m, N = problem.m, problem.N
@@ -71,7 +73,7 @@ def pivot_bounds(problem) -> np.ndarray:
     return bounds
 
 
-def _least_singular_value_squared(later: np.ndarray) -> object:
+def _least_singular_value_squared(later: np.ndarray) -> Any:
     """Of m samples by at least m features; in float64 zero where it is rounding noise, since the bound jumps there without damping."""
     if is_exact(later):
         return smallest_eigenvalue(later @ later.T)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from flint import arb, ctx, fmpq
@@ -15,7 +16,7 @@ from flint import arb, ctx, fmpq
 from ...algorithms.arguments import InvalidArgumentError
 from ...algorithms.rounding import EveryPath
 from ..check import structural_mismatch, unmet_hypotheses
-from ..checking.arithmetic import as_float, ball, maximum
+from ..checking.arithmetic import Number, as_float, ball, maximum
 from ..checking.claim import Claim, Evaluation, Kind
 from ..checking.law import LAW_KINDS
 from ..checking.problem import Problem
@@ -28,6 +29,7 @@ from .replay import ExactResult
 
 PRECISIONS = (64, 256, 1024, 4096)  # bits, tried in turn until every ball is decided
 ExactRunner = Callable[[ExactProblem], ExactResult]
+Found = TypeVar("Found")
 EXACT_PATHS = 8  # features up to which all 2^N rounding paths are replayed exactly
 
 
@@ -75,7 +77,7 @@ def check_exact(problem: Problem, ids: Iterable[str] | None = None, algorithm: E
 def same_codes(problem: Problem, result: ExactResult) -> np.ndarray:
     """For which neurons (K,) float64 makes the integers of an exact result; none where it refuses the problem."""
     try:
-        return (in_units(problem)[1].result.codes == result.codes).all(axis=0)
+        return (in_units(problem)[1].result.codes != result.codes).sum(axis=0) == 0
     except InvalidArgumentError:  # float64 cannot tell live columns apart, or cannot square them
         return np.zeros(problem.K, dtype=bool)
 
@@ -104,33 +106,52 @@ def _verdict(claim: Claim, view: ExactProblem, result: ExactResult, algorithm: E
 def _off_the_alphabet(view: ExactProblem, result: ExactResult) -> np.ndarray:
     """Which neurons (K,) have codes beyond the ends: only a program of somebody else's makes such."""
     codes = result.codes[view.order]
-    return ((codes < view.alphabet.low) | (codes > view.alphabet.high)).any(axis=0)
+    return np.logical_or(codes < view.alphabet.low, codes > view.alphabet.high).any(axis=0)
 
 
 def _decide(evaluate: Callable[[], Evaluation], claim: Claim, applies: np.ndarray) -> Verdict:
     """Evaluate at growing precision until every entry is certain."""
-    for precision in PRECISIONS:
-        with ctx.workprec(precision):
-            evaluation = evaluate()
-            measured, bound = np.broadcast_arrays(np.asarray(evaluation.measured, dtype=object), np.asarray(evaluation.bound, dtype=object))
-            sizes = _sizes(evaluation, measured, bound)
-            if claim.about_neurons:
-                measured, bound, sizes = (side[..., applies] for side in (measured, bound, sizes))
-            signs = [_certainly(claim.kind, a, b) for a, b in zip(measured.flat, bound.flat, strict=True)]
-            floats = as_float(measured), as_float(bound)
-            entries = list(zip(measured.flat, bound.flat, sizes.flat, strict=True))
-            found = [_ratio(claim.kind, *entry) for entry in entries]
-            missed = [_missed(claim.kind, *entry) for entry in entries]
-        if None not in signs:
-            break
+    signs, measured, bound, found, missed = _at_growing_precision(
+        lambda: _compared(evaluate(), claim, applies), lambda compared: None not in compared.signs)
     outcome = Outcome.VIOLATED if False in signs else Outcome.UNDECIDED if None in signs else Outcome.HOLDS
     ratio = float(np.max(found, initial=0.0))
     advice = f"{signs.count(None)} entries stay within the reach of {PRECISIONS[-1]} bits" if None in signs else ""
     margin = -max(missed) if outcome is Outcome.VIOLATED else 1 - ratio
-    return Verdict(outcome, *floats, ratio, margin, advice)
+    return Verdict(outcome, measured, bound, ratio, margin, advice)
 
 
-def _certainly(kind: Kind, measured: object, bound: object) -> bool | None:
+def _at_growing_precision(look: Callable[[], Found], decided: Callable[[Found], bool]) -> Found:
+    """What `look` finds at the first precision at which it is decided, or else at the last."""
+    for precision in PRECISIONS[:-1]:
+        with ctx.workprec(precision):
+            found = look()
+        if decided(found):
+            return found
+    with ctx.workprec(PRECISIONS[-1]):
+        return look()
+
+
+class _Compared(NamedTuple):
+    """Entry by entry: whether the statement is certainly true or false, and ratios and misses; both sides as floats."""
+
+    signs: list[bool | None]
+    measured: np.ndarray
+    bound: np.ndarray
+    ratios: list[float]
+    missed: list[float]
+
+
+def _compared(evaluation: Evaluation, claim: Claim, applies: np.ndarray) -> _Compared:
+    measured, bound = np.broadcast_arrays(np.asarray(evaluation.measured, dtype=object), np.asarray(evaluation.bound, dtype=object))
+    sizes = _sizes(evaluation, measured, bound)
+    if claim.about_neurons:
+        measured, bound, sizes = (side[..., applies] for side in (measured, bound, sizes))
+    entries = list(zip(measured.flat, bound.flat, sizes.flat, strict=True))
+    return _Compared([_certainly(claim.kind, a, b) for a, b, _ in entries], as_float(measured), as_float(bound),
+                     [_ratio(claim.kind, *entry) for entry in entries], [_missed(claim.kind, *entry) for entry in entries])
+
+
+def _certainly(kind: Kind, measured: Number, bound: Number) -> bool | None:
     """Whether the statement is certainly true (True), certainly false (False), or neither (None) for one entry."""
     difference = measured - bound if kind is Kind.LOWER else bound - measured
     if kind is Kind.IDENTITY:
@@ -157,7 +178,7 @@ def _middles(entries: np.ndarray) -> np.ndarray:
     return middles
 
 
-def _ratio(kind: Kind, measured: object, bound: object, size: object) -> float:
+def _ratio(kind: Kind, measured: Number, bound: Number, size: Number) -> float:
     """`verdict.ratios` of one entry, divided before it becomes a float: the sides may be too small or too large for one."""
     if kind is Kind.IDENTITY:
         difference = abs(measured - bound)
@@ -169,7 +190,7 @@ def _ratio(kind: Kind, measured: object, bound: object, size: object) -> float:
     return float(ratios(kind, Evaluation(pair[:1], pair[1:]))[0])
 
 
-def _missed(kind: Kind, measured: object, bound: object, size: object) -> float:
+def _missed(kind: Kind, measured: Number, bound: Number, size: Number) -> float:
     """How far one entry lies beyond the statement, relative to its size."""
     beyond = abs(measured - bound) if kind is Kind.IDENTITY else bound - measured if kind is Kind.LOWER else measured - bound
     return float(as_float(np.array([ball(beyond) / size if size > 0 else 0 * size], dtype=object))[0])
@@ -179,10 +200,11 @@ def _law(claim: Claim, view: ExactProblem, neuron: int) -> Verdict:
     """A probability or an expectation over all rounding paths of one neuron, weighed exactly."""
     if view.N > EXACT_PATHS:
         return Verdict(Outcome.NOT_APPLICABLE, advice=f"N = {view.N}: all 2^N paths are replayed exactly up to N = {EXACT_PATHS}")
-    paths = ExactProblem(repeat_neuron(view.given, neuron, 2**view.N), EveryPath(view.N))
+    rule = EveryPath(view.N)
+    paths = ExactProblem(repeat_neuron(view.given, neuron, 2**view.N), rule)
     paths.__dict__["_settings"] = view._settings
     result = paths.result
-    weights = _path_weights(paths, result)
+    weights = _path_weights(paths, result, rule.up)
     if claim.kind is Kind.EXPECTATION:
         def mean() -> Evaluation:
             evaluation = claim(paths, result)
@@ -195,29 +217,29 @@ def _law(claim: Claim, view: ExactProblem, neuron: int) -> Verdict:
 
 def _failure_verdict(claim: Claim, paths: ExactProblem, result: ExactResult, weights: np.ndarray, p: fmpq) -> Verdict:
     """Certain failures weigh more than p: violated; possible failures weigh at most p: holds; else undecided."""
-    counted = ~result.saturated.any(axis=0)
-    for precision in PRECISIONS:
-        with ctx.workprec(precision):
-            evaluation = claim(paths, result)
-            pairs = np.broadcast_arrays(np.atleast_2d(evaluation.measured), np.atleast_2d(evaluation.bound))
-            rows = list(zip(*pairs, strict=True))
-            certain = [sum((w for a, b, c, w in zip(*row, counted, weights, strict=True) if c and a > b), fmpq(0)) for row in rows]
-            possible = [sum((w for a, b, c, w in zip(*row, counted, weights, strict=True) if c and not a <= b), fmpq(0)) for row in rows]
-            floats = as_float(np.array(possible, dtype=object)), float(as_float(np.array([p], dtype=object))[0])
-        if max(certain) > p or max(possible) <= p:
-            break
+    counted = np.flatnonzero(~np.any(result.saturated, axis=0))
+
+    def weigh() -> tuple[list[fmpq], list[fmpq], np.ndarray]:
+        """The weight of the paths that fail certainly, and possibly, of every row; the latter and p as floats."""
+        evaluation = claim(paths, result)
+        rows = list(zip(*np.broadcast_arrays(np.atleast_2d(evaluation.measured), np.atleast_2d(evaluation.bound)), strict=True))
+        certain = [sum((weights[k] for k in counted if measured[k] > bound[k]), fmpq(0)) for measured, bound in rows]
+        possible = [sum((weights[k] for k in counted if not measured[k] <= bound[k]), fmpq(0)) for measured, bound in rows]
+        return certain, possible, as_float(np.array([*possible, p], dtype=object))
+
+    certain, possible, floats = _at_growing_precision(weigh, lambda weighed: max(weighed[0]) > p or max(weighed[1]) <= p)
     outcome = Outcome.VIOLATED if max(certain) > p else Outcome.HOLDS if max(possible) <= p else Outcome.UNDECIDED
-    worst = float(floats[0].max())
-    return Verdict(outcome, floats[0], np.array([floats[1]]), worst / floats[1], floats[1] - worst, "all paths enumerated",
+    failing, level, worst = floats[:-1], float(floats[-1]), float(floats[:-1].max())
+    return Verdict(outcome, failing, np.array([level]), worst / level, level - worst, "all paths enumerated",
                    draws=len(weights), interval=(float(as_float(np.array([max(certain)], dtype=object))[0]), worst))
 
 
-def _path_weights(paths: ExactProblem, result: ExactResult) -> np.ndarray:
+def _path_weights(paths: ExactProblem, result: ExactResult, up: np.ndarray) -> np.ndarray:
     """The probability (2^N,) of every path: up with the fractional part of z / step, down with the rest."""
     ratios = (result.rounding_errors + result.weights[paths.order]) / paths.steps
     weights = np.full(paths.K, fmpq(1), dtype=object)
     for t in range(paths.N):
         for k in range(paths.K):
             fraction = ratios[t, k] - fmpq(ratios[t, k].floor())
-            weights[k] *= fraction if paths.rule.up[t, k] else 1 - fraction
+            weights[k] *= fraction if up[t, k] else 1 - fraction
     return weights

@@ -21,6 +21,7 @@ from ..checking.verdict import Outcome, Verdict
 from ..problems.extreme import FAULTS, extreme_problem
 from .decisions import check_exact, same_codes
 from .problem import ExactProblem
+from .replay import ExactResult
 
 BATCH = 50  # problems per parallel task
 PLANTED = 0.4  # share of problems whose result is made wrong
@@ -63,7 +64,7 @@ def compare(examples: int, seed: int = 0, ids: Iterable[str] | None = None, work
     chosen = [claim for claim in select(ids) if comparable(claim)]
     found = {claim.id: Agreement(claim) for claim in chosen}
     names = [claim.id for claim in chosen]
-    tasks = joblib.Parallel(n_jobs=workers, return_as="generator")(
+    tasks: Iterator[list[tuple]] = joblib.Parallel(n_jobs=workers, return_as="generator")(  # pyright: ignore[reportAssignmentType]
         joblib.delayed(_batch)(names, seed, range(start, min(start + BATCH, examples))) for start in range(0, examples, BATCH))
     done = 0
     for batch in tasks:
@@ -120,7 +121,7 @@ def _floating(claim: Claim, problem: Problem, fault: str) -> Verdict | None:
 
 
 def _exact(claim: Claim, problem: Problem, fault: str) -> Verdict | None:
-    def wrong(view: ExactProblem) -> object:
+    def wrong(view: ExactProblem) -> ExactResult:
         return FAULTS[fault](view, view.result)
 
     try:

@@ -72,9 +72,9 @@ class ExactFactorization:
     @cached_property
     def M(self) -> np.ndarray:
         """The inverse of L."""
-        if self.dependent:
+        if self._eliminated is None:
             return self._minimum_norm_columns()
-        L, N = self._eliminated[0], len(self.order)
+        (L, _), N = self._eliminated, len(self.order)
         M = np.full((N, N), fmpq(0), dtype=object)
         for j in range(N):
             M[j, j] = fmpq(1)
@@ -94,12 +94,12 @@ class ExactFactorization:
     @cached_property
     def L(self) -> np.ndarray:
         """Unit lower triangular (N, N)."""
-        return to_array(to_matrix(self.M).inv()) if self.dependent else self._eliminated[0]
+        return to_array(to_matrix(self.M).inv()) if self._eliminated is None else self._eliminated[0]
 
     @cached_property
     def pivots_squared(self) -> np.ndarray:
         """(N,) squared pivots."""
-        if not self.dependent:
+        if self._eliminated is not None:
             return self._eliminated[1]
         V = self.sample_rows_of_V
         return (V * V).sum(axis=0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from flint import fmpq
@@ -16,8 +17,9 @@ from ...algorithms.damping import resolve_damping
 from ...algorithms.factorization import RowSource
 from ...algorithms.grid import Alphabet
 from ...algorithms.ordering import resolve_ordering
+from ...algorithms.rounding import EveryPath
 from ..checking.arithmetic import rational, rationals
-from ..checking.problem import Problem
+from ..checking.problem import Computed, Problem
 from ..checking.units import in_units
 from .factorization import ExactFactorization
 from .literal import literal_numbers
@@ -29,7 +31,7 @@ VANISHING = 1e3 * float(np.sqrt(np.finfo(np.float64).tiny))  # what float64 refu
 class ExactProblem:
     """A problem in rational arithmetic, with the names that claims read (`Problem`'s)."""
 
-    def __init__(self, problem: Problem, rounding: object = None):
+    def __init__(self, problem: Problem, rounding: EveryPath | None = None):
         self.given = problem
         self.algorithm, self.form, self.rounding = problem.algorithm, problem.form, problem.rounding
         self.seed, self.grid = problem.seed, problem.grid
@@ -80,14 +82,14 @@ class ExactProblem:
         """(N, K) exact steps, processing order."""
         return self.alphabet.step
 
-    def remember(self, name: str, result: object, compute: Callable[[], object]) -> object:
+    def remember(self, name: str, result: object, compute: Callable[[], Computed]) -> Computed:
         """`compute()` for this result, kept so that claims share it."""
         key = (name, id(result))
         if key not in self._memo:
             self._memo[key] = (result, compute())
         return self._memo[key][1]
 
-    def but(self, **changes: object) -> ExactProblem:
+    def but(self, **changes: Any) -> ExactProblem:
         """The same problem with other exact weights (`W`) or a Grid; keeps the factorization."""
         other = object.__new__(ExactProblem)
         other.__dict__ |= {name: value for name, value in self.__dict__.items() if name not in ("alphabet", "_memo", "result")}

@@ -82,9 +82,9 @@ def _path_following(problem: ExactProblem, w: np.ndarray) -> tuple[np.ndarray, n
         cross[t, : t + 1] = cross[t, : t + 1] / (fmpq(1) if dead else (deployed[:, t] * deployed[:, t]).sum())
         if dead:
             cross[t, t] = fmpq(1)
-    triangle = np.tril(np.ones((problem.N, problem.N), dtype=bool))
-    zero = fmpq(0)
-    return np.where(triangle, gram, zero), product(np.where(triangle, cross, zero), w)
+    above = ~np.tril(np.ones((problem.N, problem.N), dtype=bool))
+    gram[above] = cross[above] = fmpq(0)
+    return gram, product(cross, w)
 
 
 def _round_rows(problem: ExactProblem, L: np.ndarray, y: np.ndarray, first: np.ndarray | None) -> ExactResult:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Kind, Origin, claim, mismatched_inputs, sqrt, squared, sums, unsaturated
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim, mismatched_inputs, sqrt, squared, sums, unsaturated
 from ..checking.measure import deployed_errors, output_loss, squares
 
 
@@ -40,7 +40,7 @@ from ..checking.measure import deployed_errors, output_loss, squares
     algorithms=("gpfq",),
     hypotheses=(mismatched_inputs, unsaturated),
 )
-def gpfq_mismatch(problem, result) -> Evaluation:
+def gpfq_mismatch(problem: Problem, result: Result) -> Evaluation:
     r"""The error of the deployed layer below what the unrounded path leaves plus all roundings, upper bound, deterministic.
 
     Setting: nearest rounding, no saturated step, any two calibration matrices, zero columns included. The path without rounding leaves
@@ -64,7 +64,7 @@ def gpfq_mismatch(problem, result) -> Evaluation:
     return Evaluation(measured, bound, noise=squared(measured, loss) + squared(bound, loss))
 
 
-def unrounded(problem) -> np.ndarray:
+def unrounded(problem: Problem) -> np.ndarray:
     """u (N, K), processing order: what path following returns when nothing is rounded; w itself where a deployed column is zero."""
     w, original, deployed = problem.W[problem.order], problem.X[:, problem.order], problem.calibration[:, problem.order]
     gram, cross = deployed.T @ deployed, deployed.T @ original

@@ -16,7 +16,7 @@ $X = 1+a$ with $a > 0$, $w \to \frac12$ from below.
 
 from __future__ import annotations
 
-from ..checking import Evaluation, Kind, Origin, claim, mismatched_inputs, sqrt, unsaturated
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim, mismatched_inputs, sqrt, unsaturated
 from ..checking.measure import damped_deployed_error_squared, output_loss, pivot_sum, squares
 from .projection import mismatch_outputs
 
@@ -30,7 +30,7 @@ from .projection import mismatch_outputs
     unit="output error",
     hypotheses=(mismatched_inputs, unsaturated),
 )
-def optq_mismatch(problem, result) -> Evaluation:
+def optq_mismatch(problem: Problem, result: Result) -> Evaluation:
     r"""The damped error of the deployed layer below the mismatch plus OPTQ's bound, upper bound, deterministic.
 
     Setting: nearest rounding, no saturated step, OPTQ calibrated on X_quantized alone. Qronos keeps only the part of the mismatch

@@ -27,7 +27,20 @@ written out here.
 
 from __future__ import annotations
 
-from ..checking import Evaluation, Kind, Origin, absolute, at_most, claim, literal_numbers, literal_reach, maximum, step_sizes
+from ..checking import (
+    Evaluation,
+    Kind,
+    Origin,
+    Problem,
+    Result,
+    absolute,
+    at_most,
+    claim,
+    literal_numbers,
+    literal_reach,
+    maximum,
+    step_sizes,
+)
 from .projection import target
 
 
@@ -44,7 +57,7 @@ from .projection import target
     rounding=None,
     hypotheses=(at_most(64, "the literal definition solves a least-squares problem at every step"),),
 )
-def qronos_equivalence(problem, result) -> Evaluation:
+def qronos_equivalence(problem: Problem, result: Result) -> Evaluation:
     r"""The numbers z that the result rounded against those of the literal definition, identity, deterministic.
 
     Setting: both forms of Qronos, any calibration matrices, damping, ordering, grid and rounding; the literal definition replays

@@ -19,7 +19,7 @@ upper rows of the left side are $Xw - \tilde Xq$, the lower ones $\sqrt\lambda(w
 
 from __future__ import annotations
 
-from ..checking import Evaluation, Kind, Origin, claim, damped_deployed_error_squared, pivot_sum, squared
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim, damped_deployed_error_squared, pivot_sum, squared
 from .projection import projected_loss, target, unexplained_squared
 
 
@@ -33,7 +33,7 @@ from .projection import projected_loss, target, unexplained_squared
     algorithms=("qronos",),
     rounding=None,
 )
-def qronos_identity(problem, result) -> Evaluation:
+def qronos_identity(problem: Problem, result: Result) -> Evaluation:
     r"""The damped error of the deployed layer, split into mutually orthogonal parts, identity, deterministic.
 
     Setting: both forms of Qronos, any calibration matrices, damping, ordering, grid (saturated or not) and rounding.

@@ -15,7 +15,21 @@ place of $w$ where $w \mapsto u$ is onto. The first term is a part of the error 
 
 from __future__ import annotations
 
-from ..checking import Evaluation, Kind, Origin, absolute, claim, damped_deployed_error_squared, pivot_sum, squared, unsaturated
+from typing import Any
+
+from ..checking import (
+    Evaluation,
+    Kind,
+    Origin,
+    Problem,
+    Result,
+    absolute,
+    claim,
+    damped_deployed_error_squared,
+    pivot_sum,
+    squared,
+    unsaturated,
+)
 from .projection import first_minimizer, projected_loss, target, unexplained_squared
 
 
@@ -30,7 +44,7 @@ from .projection import first_minimizer, projected_loss, target, unexplained_squ
     algorithms=("qronos",),
     hypotheses=(unsaturated,),
 )
-def qronos_l2(problem, result) -> Evaluation:
+def qronos_l2(problem: Problem, result: Result) -> Evaluation:
     r"""The damped error of the deployed layer below the unexplained mismatch plus OPTQ's bound, upper bound, deterministic.
 
     Setting: nearest rounding, no saturated step, both forms; the alternating form pays for choosing its first code before the
@@ -48,7 +62,7 @@ def qronos_l2(problem, result) -> Evaluation:
     return Evaluation(measured, bound, noise=noise)
 
 
-def detour(problem) -> object:
+def detour(problem: Problem) -> Any:
     """What the alternating form's first step adds to the bound (K,); 0 in the projected form."""
     if problem.form == "projected":
         return 0 * problem.steps[0]

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Kind, Origin, absolute, claim, deployed_errors, maximum
+from ..checking import Evaluation, Kind, Origin, Problem, Result, absolute, claim, deployed_errors, maximum
 from ..stochastic.levels import largest_pivot_step, paper_factor, rowwise_level
 from .projection import first_minimizer, target, unexplained_outputs
 
@@ -39,7 +39,7 @@ from .projection import first_minimizer, target, unexplained_outputs
     algorithms=("qronos",),
     rounding="stochastic",
 )
-def sto_qronos_linf(problem, result) -> Evaluation:
+def sto_qronos_linf(problem: Problem, result: Result) -> Evaluation:
     r"""The largest output error of the deployed layer under stochastic Qronos, upper bounds with probability at least 1 - p.
 
     Setting: both forms, stochastic rounding, no saturated step (a saturated draw counts as no failure); with a step per feature the

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Kind, Origin, absolute, claim, infinite_alphabet, lift, maximum, mismatched_inputs, sqrt
+from ..checking import Evaluation, Kind, Origin, Problem, Result, absolute, claim, infinite_alphabet, lift, maximum, mismatched_inputs, sqrt
 from ..checking.measure import pivot_sum, squares
 from .projection import correction, mismatch_outputs, unexplained_squared
 
@@ -44,7 +44,7 @@ TARGETS = (0.5, 1.0, 1.5)  # alpha, beside the 0 of the result itself
     unit="squared output error",
     hypotheses=(mismatched_inputs, infinite_alphabet),
 )
-def target_family(problem, result) -> Evaluation:
+def target_family(problem: Problem, result: Result) -> Evaluation:
     r"""The damped error of the deployed layer for four targets, upper bounds, deterministic.
 
     Setting: nearest rounding on an infinite alphabet; alpha = 0 is OPTQ (the result itself), 1 projected Qronos; the other targets

@@ -26,7 +26,7 @@ fine_steps = Hypothesis(
 )
 
 
-def second_moments(problem, inputs: np.ndarray) -> np.ndarray:
+def second_moments(problem: Problem, inputs: np.ndarray) -> np.ndarray:
     """The diagonal (N,) of M^T S M for inputs (m', N) with second moment S = inputs^T inputs, processing order."""
     return problem.remember(f"second moments {id(inputs)}", None,
                             lambda: ((inputs[:, problem.order] @ problem.factorization.M) ** 2).sum(axis=0))

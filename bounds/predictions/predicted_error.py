@@ -20,7 +20,7 @@ LDLQ, $\frac1{12}\mathrm{tr}\,D$ and $\frac16\mathrm{tr}\,D$ per neuron (arXiv 2
 
 from __future__ import annotations
 
-from ..checking import Evaluation, Kind, Origin, claim, damped_error_squared, pivot_sum, unsaturated
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim, damped_error_squared, pivot_sum, unsaturated
 from .high_resolution import fine_steps, many_neurons, wide_problem
 
 
@@ -37,7 +37,7 @@ from .high_resolution import fine_steps, many_neurons, wide_problem
     draw=wide_problem,
     examples=20,
 )
-def predicted_error(problem, result) -> Evaluation:
+def predicted_error(problem: Problem, result: Result) -> Evaluation:
     r"""The damped error against a third (stochastic: two thirds) of OPTQ's bound, prediction, on the mean of many neurons.
 
     Range: steps up to about twice the weights' standard deviation, thousands of neurons, no saturation; wrong by 15-75% at 2-3 bits

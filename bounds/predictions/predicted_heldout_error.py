@@ -18,7 +18,7 @@ upper bound with $\frac14$ in place of $\frac16$.
 
 from __future__ import annotations
 
-from ..checking import Evaluation, Kind, Origin, claim, squares, unsaturated, validation_inputs
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim, held_out, squares, unsaturated, validation_inputs
 from .high_resolution import fine_steps, many_neurons, second_moments, wide_problem
 
 
@@ -35,7 +35,7 @@ from .high_resolution import fine_steps, many_neurons, second_moments, wide_prob
     draw=wide_problem,
     examples=20,
 )
-def predicted_heldout_error(problem, result) -> Evaluation:
+def predicted_heldout_error(problem: Problem, result: Result) -> Evaluation:
     r"""The held-out error against uniform noise carried through M, prediction, on the mean of many neurons.
 
     Range: as `predicted-error`, and the validation inputs must come from the distribution of deployment.
@@ -48,5 +48,6 @@ def predicted_heldout_error(problem, result) -> Evaluation:
     >>> bool(abs(check(problem, ["predicted-heldout-error"])["predicted-heldout-error"].margin) < 0.1)
     True
     """
-    predicted = second_moments(problem, problem.X_validation) @ problem.steps**2 / (12 if problem.rounding == "nearest" else 6)
-    return Evaluation(squares(problem.X_validation @ (problem.W - result.weights)), predicted)
+    inputs = held_out(problem)
+    predicted = second_moments(problem, inputs) @ problem.steps**2 / (12 if problem.rounding == "nearest" else 6)
+    return Evaluation(squares(inputs @ (problem.W - result.weights)), predicted)

@@ -24,7 +24,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...algorithms import Grid
-from ..checking import Evaluation, Kind, Origin, claim, damped_error_squared, positive_definite, unsaturated
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim, damped_error_squared, positive_definite, unsaturated
 from ..deterministic.order_floor import spectral_floor
 from .high_resolution import fine_steps, many_neurons, wide_problem
 
@@ -52,7 +52,7 @@ def inverse_pivot_problem(rng: np.random.Generator):
     draw=inverse_pivot_problem,
     examples=20,
 )
-def rate_distortion_floor(problem, result) -> Evaluation:
+def rate_distortion_floor(problem: Problem, result: Result) -> Evaluation:
     r"""The damped error against the floor that the determinant sets at the geometric mean of the steps, prediction.
 
     Setting: any steps; the prediction is met when they are inversely proportional to the pivots, and exceeded otherwise. Gaussian

@@ -3,11 +3,19 @@
 The strategies are imported when they are first asked for: a run of a study has no use for Hypothesis.
 """
 
+from typing import TYPE_CHECKING
+
 from .zoo import ZOO, zoo_matrix
+
+if TYPE_CHECKING:
+    from .strategies import calibration_matrices, dampings, grids, mismatched_pairs, orderings, problems, weights, weights_near_ties
 
 STRATEGIES = ("calibration_matrices", "dampings", "grids", "mismatched_pairs", "orderings", "problems", "weights", "weights_near_ties")
 
-__all__ = ["ZOO", "zoo_matrix", *STRATEGIES]
+__all__ = [
+    "ZOO", "calibration_matrices", "dampings", "grids", "mismatched_pairs", "orderings", "problems", "weights", "weights_near_ties",
+    "zoo_matrix",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -8,7 +8,7 @@ Everything is built and nothing is filtered. Numbers are moderate (no square ove
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -33,20 +33,27 @@ RULES = (*(f"{rule}:{fraction}" for rule in ("mean-diagonal", "spectral") for fr
 NEAREST_ONLY = "round-to-nearest"
 
 
+Option = TypeVar("Option")
+
+
 class Choices(Protocol):
     """Where the decisions of a builder come from."""
 
     def integer(self, low: int, high: int) -> int:
         """An integer in [low, high]."""
+        ...
 
     def integers(self, shape: tuple[int, ...], low: int, high: int, most: tuple[int, ...]) -> np.ndarray:
         """Integers in [low, high], which includes 0; `most` is the largest shape that could be asked for in this place."""
+        ...
 
-    def pick(self, options: Sequence) -> object:
+    def pick(self, options: Sequence[Option]) -> Option:
         """One of the options."""
+        ...
 
     def permutation(self, size: int) -> np.ndarray:
         """A permutation of range(size)."""
+        ...
 
 
 class Random:
@@ -67,7 +74,7 @@ class Random:
         """Integers in [low, high], all alike."""
         return self.rng.integers(low, high + 1, shape)
 
-    def pick(self, options: Sequence) -> object:
+    def pick(self, options: Sequence[Option]) -> Option:
         """One of the options, all alike."""
         return options[self.integer(0, len(options) - 1)]
 
@@ -183,7 +190,7 @@ def make_damping(choices: Choices, positive: bool = False) -> float | str:
 def make_ordering(choices: Choices, N: int | None = None) -> str | np.ndarray:
     """An ordering: a named one, random:SEED or, where N is given, a permutation."""
     kind = choices.pick((*NAMED_ORDERINGS, "random", *(() if N is None else ("permutation",))))
-    if kind == "permutation":
+    if N is not None and kind == "permutation":
         return choices.permutation(N)
     return f"random:{choices.integer(0, 99)}" if kind == "random" else kind
 
@@ -197,7 +204,7 @@ def make_problem(choices: Choices, algorithm: str | None = None, form: str | Non
     m = _samples(choices, N, N if damping in UNDAMPED else 1, max(largest, N)) if samples is None else samples
     K = choices.integer(1, NEURONS) if neurons is None else neurons
     damping = make_damping(choices, positive=m < N) if damping is None else damping
-    matrices = {"samples": m, "features": N, "largest": largest, "independent": damping in UNDAMPED}
+    matrices: dict[str, Any] = {"samples": m, "features": N, "largest": largest, "independent": damping in UNDAMPED}
     X, X_quantized = make_pair(choices, **matrices) if _either(choices, mismatched) else (make_matrix(choices, **matrices), None)
     rounding = rounding or choices.pick(ROUNDINGS[:1] if algorithm == NEAREST_ONLY else ROUNDINGS)
     accepted = [name for name in ALGORITHMS if rounding == "nearest" or name != NEAREST_ONLY]

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+
+from .built import Option
 
 
 class FromHypothesis:
@@ -22,13 +25,13 @@ class FromHypothesis:
     def integers(self, shape: tuple[int, ...], low: int, high: int, most: tuple[int, ...]) -> np.ndarray:
         return self.draw(_integers(shape, low, high, most))
 
-    def pick(self, options: Sequence) -> object:
+    def pick(self, options: Sequence[Option]) -> Option:
         return self.draw(st.sampled_from(options))
 
     def permutation(self, size: int) -> np.ndarray:
         return np.array(self.draw(st.permutations(range(size))))
 
-    def given(self, **arguments: object) -> dict[str, object]:
+    def given(self, **arguments: object) -> dict[str, Any]:
         """Arguments, each itself or drawn from the strategy it is."""
         return {name: self.draw(value) if isinstance(value, st.SearchStrategy) else value for name, value in arguments.items()}
 

@@ -60,7 +60,7 @@ def ar1(m: int, N: int, rng: np.random.Generator, correlation: float = 0.95) -> 
     """Neighbouring features correlated: an autoregressive process along the features, stationary from the first."""
     noise = rng.standard_normal((m, N))
     noise[:, 1:] *= np.sqrt(1 - correlation**2)
-    return lfilter([1.0], [1.0, -correlation], noise, axis=1)
+    return np.asarray(lfilter([1.0], [1.0, -correlation], noise, axis=1))
 
 
 @tagged("outlier features", "ill conditioned")
@@ -105,7 +105,7 @@ def adversarial(m: int, N: int, rng: np.random.Generator) -> np.ndarray:
     """Differences of the orthonormal cosine basis, on which OPTQ's errors add up (`adversarial-growth`); needs m = N."""
     if m != N:
         raise reject("samples", m, f"samples = features = {N} for the adversarial matrix")
-    C = dct(np.eye(N), axis=0, norm="ortho")
+    C: np.ndarray = dct(np.eye(N), axis=0, norm="ortho")  # pyright: ignore[reportAssignmentType]  # hidden by scipy's dispatch
     return C - np.hstack([C[:, 1:], np.zeros((N, 1))])
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ..checking import Evaluation, absolute, as_float, erfc, exp, is_exact, lift, maximum, own_errors, pi, rationals, sqrt
+from ..checking import Evaluation, Problem, Result, absolute, as_float, erfc, exp, is_exact, lift, maximum, own_errors, pi, rationals, sqrt
 
 FUNCTIONALS = 3  # random signs over the samples, beside the sample with the largest row of V
 HINGES = (0, 1, 2)  # in standard deviations of the dominating Gaussian
 
 
-def convex_order_evaluation(problem, result, variance_factor: object) -> Evaluation:
+def convex_order_evaluation(problem: Problem, result: Result, variance_factor: Any) -> Evaluation:
     r"""E f(a^T X(w-q)) against E f(a^T Z) with :math:`Z \sim N(0, c\,V\,\mathrm{diag}(\delta^2)V^\top)`, c = `variance_factor`.
 
     Rows: for every functional a, the functions cosh(y / sigma), |y|, and (y - t sigma)_+ for t in `HINGES`, sigma the standard
@@ -33,7 +35,7 @@ def convex_order_evaluation(problem, result, variance_factor: object) -> Evaluat
     return Evaluation(np.stack(measured), np.stack(bound), ceiling=np.stack(ceiling))
 
 
-def _directions(problem, V: np.ndarray) -> np.ndarray:
+def _directions(problem: Problem, V: np.ndarray) -> np.ndarray:
     rng = np.random.default_rng(problem.m)
     signs = rng.choice([-1.0, 1.0], size=(FUNCTIONALS, problem.m))
     single = np.zeros((1, problem.m))
@@ -42,7 +44,7 @@ def _directions(problem, V: np.ndarray) -> np.ndarray:
     return rationals(directions) if is_exact(V) else directions
 
 
-def _largest(V: np.ndarray) -> object:
+def _largest(V: np.ndarray) -> Any:
     """The largest entry in size, 1 where all are 0."""
     largest = maximum(absolute(V).ravel())
     return largest if largest > 0 else lift(1.0, largest)

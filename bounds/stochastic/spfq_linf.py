@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Kind, Origin, claim, matched_inputs, maximum, one_step_per_neuron, sqrt, squares
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim, matched_inputs, maximum, one_step_per_neuron, sqrt, squares
 from .levels import hoeffding_factor, largest_error, paper_factor
 
 
@@ -43,7 +43,7 @@ from .levels import hoeffding_factor, largest_error, paper_factor
     rounding="stochastic",
     hypotheses=(one_step_per_neuron, matched_inputs),
 )
-def spfq_linf(problem, result) -> Evaluation:
+def spfq_linf(problem: Problem, result: Result) -> Evaluation:
     r"""The largest output error of SPFQ, upper bounds with probability at least 1 - p, per neuron.
 
     Setting: stochastic rounding, one step per neuron, X_quantized = X, no saturated step (a saturated draw counts as no failure).

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Kind, Origin, absolute, claim, drift, drift_loss, maximum, tail_level
+from ..checking import Evaluation, Kind, Origin, Problem, Result, absolute, claim, drift, drift_loss, maximum, tail_level
 
 
 @claim(
@@ -39,7 +39,7 @@ from ..checking import Evaluation, Kind, Origin, absolute, claim, drift, drift_l
     unit="weight",
     rounding="stochastic",
 )
-def sto_optq_alphabet(problem, result) -> Evaluation:
+def sto_optq_alphabet(problem: Problem, result: Result) -> Evaluation:
     r"""How far stochastic OPTQ's grid points and rounded numbers stray from the weights, upper bounds with probability 1 - p.
 
     Setting: any damping (0 too), stochastic rounding, no saturated step (a saturated draw counts as no failure). The level is
@@ -57,7 +57,7 @@ def sto_optq_alphabet(problem, result) -> Evaluation:
     return Evaluation(np.stack(measured), level, noise=None if lost is None else lost.max(axis=0))
 
 
-def alphabet_levels(problem) -> np.ndarray:
+def alphabet_levels(problem: Problem) -> np.ndarray:
     """What, with probability 1 - p, bounds the drift of grid points (first row) and of rounded numbers (second), (2, K)."""
     M, p = problem.factorization.M, problem.failure_probability
     strictly_lower = M - np.diag(np.diag(M))  # the diagonal may not be subtracted later: small entries would be lost beside it

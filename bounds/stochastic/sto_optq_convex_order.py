@@ -20,7 +20,7 @@ not use that the two values of $e_j$ are only $\delta_j$ apart.
 
 from __future__ import annotations
 
-from ..checking import Evaluation, Kind, Origin, claim, infinite_alphabet, pi
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim, infinite_alphabet, pi
 from .convex_order import convex_order_evaluation
 
 
@@ -34,7 +34,7 @@ from .convex_order import convex_order_evaluation
     rounding="stochastic",
     hypotheses=(infinite_alphabet,),
 )
-def sto_optq_convex_order(problem, result) -> Evaluation:
+def sto_optq_convex_order(problem: Problem, result: Result) -> Evaluation:
     r"""Means of convex functions of the error below those of a Gaussian, upper bounds in expectation.
 
     Setting: stochastic rounding on an infinite alphabet; tested on cosh, absolute values and hinges of linear functionals of the

@@ -19,7 +19,7 @@ $|N(0, \frac\pi8\delta^2)|$, so no smaller variance will do.
 
 from __future__ import annotations
 
-from ..checking import Evaluation, Kind, Origin, claim, infinite_alphabet, pi
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim, infinite_alphabet, pi
 from .convex_order import convex_order_evaluation
 
 
@@ -33,7 +33,7 @@ from .convex_order import convex_order_evaluation
     rounding="stochastic",
     hypotheses=(infinite_alphabet,),
 )
-def sto_optq_convex_order_sharp(problem, result) -> Evaluation:
+def sto_optq_convex_order_sharp(problem: Problem, result: Result) -> Evaluation:
     r"""Means of convex functions of the error below those of a Gaussian of a quarter of the paper's variance, in expectation.
 
     Setting: as `sto-optq-convex-order`. A mean-zero variable on two points a step apart is below :math:`N(0, \pi\delta^2/8)`,

@@ -18,7 +18,7 @@ moments of $e$ are those of QuIP's analysis.
 
 from __future__ import annotations
 
-from ..checking import Evaluation, Kind, Origin, claim, infinite_alphabet, sqrt, squares, validation_inputs
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim, held_out, infinite_alphabet, sqrt, squares, validation_inputs
 
 
 @claim(
@@ -32,7 +32,7 @@ from ..checking import Evaluation, Kind, Origin, claim, infinite_alphabet, sqrt,
     rounding="stochastic",
     hypotheses=(infinite_alphabet, validation_inputs),
 )
-def sto_optq_generalization(problem, result) -> Evaluation:
+def sto_optq_generalization(problem: Problem, result: Result) -> Evaluation:
     r"""The squared error on held-out inputs, upper bound in expectation over the rounding (and the input).
 
     Setting: stochastic rounding on an infinite alphabet; the test distribution is the uniform one on the rows of X_validation, any
@@ -45,8 +45,8 @@ def sto_optq_generalization(problem, result) -> Evaluation:
     >>> check(problem, ["sto-optq-generalization"], draws=100)["sto-optq-generalization"].outcome.value
     'holds'
     """
-    held_out, samples = problem.X_validation, len(problem.X_validation)
-    moments = squares(held_out[:, problem.order] @ problem.factorization.M)
+    inputs, samples = held_out(problem), len(held_out(problem))
+    moments = squares(inputs[:, problem.order] @ problem.factorization.M)
     bound = moments @ problem.steps**2 / (4 * samples)
     ceiling = (sqrt(moments) @ problem.steps) ** 2 / samples
-    return Evaluation(squares(held_out @ (problem.W - result.weights)) / samples, bound, ceiling=ceiling)
+    return Evaluation(squares(inputs @ (problem.W - result.weights)) / samples, bound, ceiling=ceiling)

@@ -23,7 +23,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..checking import Evaluation, Kind, Origin, claim, damped_error_squared, infinite_alphabet, own_errors, pivot_sum, squares
+from ..checking import (
+    Evaluation,
+    Kind,
+    Origin,
+    Problem,
+    Result,
+    claim,
+    damped_error_squared,
+    infinite_alphabet,
+    own_errors,
+    pivot_sum,
+    squares,
+)
 
 
 @claim(
@@ -37,7 +49,7 @@ from ..checking import Evaluation, Kind, Origin, claim, damped_error_squared, in
     rounding="stochastic",
     hypotheses=(infinite_alphabet,),
 )
-def sto_optq_l2(problem, result) -> Evaluation:
+def sto_optq_l2(problem: Problem, result: Result) -> Evaluation:
     r"""The squared error of stochastic OPTQ, damped and undamped, upper bounds in expectation over the rounding.
 
     Setting: stochastic rounding on an infinite alphabet. First row damped, second undamped; the variance of a variable on two

@@ -20,7 +20,7 @@ this bound it buys nothing; it pays in `sto-optq-weights`.
 
 from __future__ import annotations
 
-from ..checking import Evaluation, Kind, Origin, claim, one_step_per_neuron
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim, one_step_per_neuron
 from .levels import largest_error, largest_pivot_step, paper_factor
 
 
@@ -35,7 +35,7 @@ from .levels import largest_error, largest_pivot_step, paper_factor
     rounding="stochastic",
     hypotheses=(one_step_per_neuron,),
 )
-def sto_optq_linf(problem, result) -> Evaluation:
+def sto_optq_linf(problem: Problem, result: Result) -> Evaluation:
     r"""The largest output error of stochastic OPTQ, upper bound with probability at least 1 - p, per neuron.
 
     Setting: stochastic rounding, one step per neuron, no saturated step (a saturated draw counts as no failure); p is the

@@ -25,7 +25,7 @@ where $\lambda = 0$ and $X$ is a multiple of an orthogonal matrix ($m = N$).
 
 from __future__ import annotations
 
-from ..checking import Evaluation, Kind, Origin, claim
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim
 from .levels import largest_error, rowwise_level
 
 
@@ -40,7 +40,7 @@ from .levels import largest_error, rowwise_level
     per_output=True,
     rounding="stochastic",
 )
-def sto_optq_linf_rowwise(problem, result) -> Evaluation:
+def sto_optq_linf_rowwise(problem: Problem, result: Result) -> Evaluation:
     r"""The largest output error of stochastic OPTQ, upper bound with probability at least 1 - p, per neuron.
 
     Setting: stochastic rounding, steps may differ per feature, no saturated step (a saturated draw counts as no failure).

@@ -19,7 +19,7 @@ $\sqrt{8\log(\sqrt2\,m/p)/\log(2m/p)} \ge \sqrt6$.
 
 from __future__ import annotations
 
-from ..checking import Evaluation, Kind, Origin, claim, log, one_step_per_neuron, pi, sqrt
+from ..checking import Evaluation, Kind, Origin, Problem, Result, claim, log, one_step_per_neuron, pi, sqrt
 from .levels import largest_error, largest_pivot_step
 
 
@@ -34,7 +34,7 @@ from .levels import largest_error, largest_pivot_step
     rounding="stochastic",
     hypotheses=(one_step_per_neuron,),
 )
-def sto_optq_linf_sharp(problem, result) -> Evaluation:
+def sto_optq_linf_sharp(problem: Problem, result: Result) -> Evaluation:
     r"""The largest output error of stochastic OPTQ, upper bound with probability at least 1 - p, per neuron.
 
     Setting: as `sto-optq-linf`. A mean-zero variable on two points a step apart is below :math:`N(0, \pi\delta^2/8)` in convex

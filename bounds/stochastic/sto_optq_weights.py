@@ -16,7 +16,7 @@ rounding, which strays by less than $\delta$.
 
 from __future__ import annotations
 
-from ..checking import Evaluation, Kind, Origin, absolute, claim, maximum, one_step_per_neuron, positive_damping, sqrt
+from ..checking import Evaluation, Kind, Origin, Problem, Result, absolute, claim, maximum, one_step_per_neuron, positive_damping, sqrt
 from .levels import largest_pivot_step, paper_factor
 
 
@@ -30,7 +30,7 @@ from .levels import largest_pivot_step, paper_factor
     rounding="stochastic",
     hypotheses=(positive_damping, one_step_per_neuron),
 )
-def sto_optq_weights(problem, result) -> Evaluation:
+def sto_optq_weights(problem: Problem, result: Result) -> Evaluation:
     r"""The largest change of a weight under stochastic OPTQ, upper bound with probability at least 1 - p, per neuron.
 
     Setting: positive damping, stochastic rounding, one step per neuron, no saturated step (a saturated draw counts as no failure).

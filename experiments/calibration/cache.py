@@ -64,7 +64,7 @@ class InputCache:
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         try:
             with temporary.open("wb") as file:
-                np.savez(file, **arrays)
+                np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]  (numpy's flag could be a name of an array)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

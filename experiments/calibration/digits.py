@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Digits(Kind):
     def files(self) -> dict[str, str]:
         return {SHIPPED_WEIGHTS.name: hashlib.sha256(SHIPPED_WEIGHTS.read_bytes()).hexdigest()}
 
-    def shape(self, parameters: Mapping[str, object]) -> tuple[int, int, int]:
+    def shape(self, parameters: Mapping[str, Any]) -> tuple[int, int, int]:
         (layer,) = self.layer_names(parameters)
         place = DIGITS_LAYERS.index(layer)
         return CALIBRATION_IMAGES, WIDTHS[place], WIDTHS[place + 1]
@@ -80,7 +80,7 @@ def digits_layer(name: str = "hidden2", weights: Path | str = SHIPPED_WEIGHTS, m
     return LayerData(name, X, X_validation, W, {Path(weights).name: trained.sha256}, **deployed)
 
 
-def _deployed_inputs(trained: TrainedDigits, name: str, mismatch: QuantizedLayers) -> dict[str, object]:
+def _deployed_inputs(trained: TrainedDigits, name: str, mismatch: QuantizedLayers) -> dict[str, Any]:
     """What a layer is given on the calibration images once the layers before it are quantized on them, and their codes' hash."""
     import torch
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class Files(Kind):
             "layout": Option(lambda value: value is None or value in LAYOUTS, "one of " + ", ".join(LAYOUTS)),
         } | {f"{matrix}_sha256": digest for matrix in MATRICES}
 
-    def resolve(self, where: str, parameters: Mapping[str, object], folder: Path) -> dict[str, object]:
+    def resolve(self, where: str, parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         resolved = dict(parameters)
         for key, reference in references(parameters).items():
             found = Reference(Path(os.path.abspath(folder / reference.file)), reference.array)  # a link keeps its own name
@@ -56,14 +57,14 @@ class Files(Kind):
         FileLayer(where, resolved).check_numbers()
         return resolved
 
-    def identity(self, parameters: Mapping[str, object]) -> dict[str, object]:
+    def identity(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         names = {key: reference.spelled(reference.file.name) for key, reference in references(parameters).items()}
         return dict(parameters) | names
 
     def load(self, request: Request) -> LayerData:
         return FileLayer(f"calibration.{request.table}", request.parameters).load(request.table)
 
-    def shape(self, parameters: Mapping[str, object]) -> tuple[int, int, int]:
+    def shape(self, parameters: Mapping[str, Any]) -> tuple[int, int, int]:
         return FileLayer("calibration", parameters).shape
 
 
@@ -74,7 +75,7 @@ class FileLayer:
         InvalidArgumentError: no such file or array, or shapes that do not fit, by the key in the table called `where`.
     """
 
-    def __init__(self, where: str, parameters: Mapping[str, object]):
+    def __init__(self, where: str, parameters: Mapping[str, Any]):
         self.where = where
         self.references = references(parameters)
         self.transposed = parameters.get("layout") == "out-in"
@@ -106,11 +107,11 @@ class FileLayer:
             name, W=np.ascontiguousarray(W.T) if self.transposed else W, X_validation=self.held_out(), files=self.hashes(), **inputs
         )
 
-    def whole(self) -> dict[str, np.ndarray]:
+    def whole(self) -> dict[str, Any]:
         deployed = {"X_quantized": self.read("deployed")} if "deployed" in self.matrices else {}
         return {"X": self.read("inputs")} | deployed
 
-    def folded(self) -> dict[str, object]:
+    def folded(self) -> dict[str, Any]:
         folding = InputFolding(self.shape[0])
         keys = [key for key in ("inputs", "deployed") if key in self.matrices]
         for blocks in zip(*map(self.blocks, keys), strict=True):
@@ -168,9 +169,10 @@ class FileLayer:
         return reject(name, value, accepted)
 
 
-def references(parameters: Mapping[str, object]) -> dict[str, Reference]:
+def references(parameters: Mapping[str, Any]) -> dict[str, Reference]:
     """The arrays that a table names, by key."""
-    return {key: parse_reference(parameters[key]) for key in MATRICES if parameters.get(key) is not None}
+    found = {key: parse_reference(parameters.get(key)) for key in MATRICES}
+    return {key: reference for key, reference in found.items() if reference is not None}
 
 
 def sha256_of(file: Path) -> str:

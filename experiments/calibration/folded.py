@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,14 +44,17 @@ class InputFolding:
         start = self._folding.samples
         here = (self._chosen >= start) & (self._chosen < start + len(X))
         self._kept.append(X[self._chosen[here] - start])
-        self._folding.add(np.hstack([X_quantized, X]) if self._joint else X)
+        self._folding.add(X if X_quantized is None else np.hstack([X_quantized, X]))
 
     @property
     def triangle(self) -> np.ndarray:
         """What the rows were folded into."""
-        return self._folding.triangle
+        triangle = self._folding.triangle
+        if triangle is None:
+            raise ValueError("no rows came to be folded")
+        return triangle
 
-    def fields(self) -> dict[str, np.ndarray | int]:
+    def fields(self) -> dict[str, Any]:
         """The fields of `LayerData` that hold what is kept of all rows that came: X, rows, samples, and X_quantized if there was one."""
         N = self._kept[0].shape[1]
         halves = {"X_quantized": self.triangle[:, :N], "X": self.triangle[:, N:]} if self._joint else {"X": self.triangle}

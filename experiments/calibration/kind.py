@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class Request:
     """
 
     table: str
-    parameters: Mapping[str, object]
+    parameters: Mapping[str, Any]
     study_seed: int
     seed: int
     mismatch: QuantizedLayers | None = None
@@ -72,7 +73,7 @@ class Kind(ABC):
     layers: tuple[str, ...] = ()
     prepared: bool = False
 
-    def check(self, where: str, parameters: Mapping[str, object]) -> None:
+    def check(self, where: str, parameters: Mapping[str, Any]) -> None:
         """Refuse a table, called `where` in the message, before anything runs."""
         allowed = ("kind", *self.options)
         for key, value in parameters.items():
@@ -83,15 +84,15 @@ class Kind(ABC):
             if not option.test(value):
                 raise reject(f"{where}.{key}", value, option.accepted + did_you_mean_layer(value, self.layers))
 
-    def with_defaults(self, parameters: Mapping[str, object]) -> dict[str, object]:
+    def with_defaults(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The table with every key that was left out."""
         return {key: parameters.get(key, option.default) for key, option in self.options.items()}
 
-    def layer_names(self, parameters: Mapping[str, object]) -> tuple[str, ...]:
+    def layer_names(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:
         """The layers that the table asks for, in the order of the network; ("",) for a kind without layers."""
         return select_layers(self.with_defaults(parameters)["layer"], self.layers) if self.layers else ("",)
 
-    def resolve(self, where: str, parameters: Mapping[str, object], folder: Path) -> dict[str, object]:
+    def resolve(self, where: str, parameters: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         """The table with its files found and hashed; `where` is what messages call it."""
         return dict(parameters)
 
@@ -99,18 +100,18 @@ class Kind(ABC):
         """SHA-256 of the files that the data come from whatever the table says, by name."""
         return {}
 
-    def identity(self, parameters: Mapping[str, object]) -> dict[str, object]:
+    def identity(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The table as it is the same on every machine, and the files behind it, where the packages that hold them are there."""
         try:
             return dict(parameters) | {f"{name}_sha256": digest for name, digest in self.files().items()}
         except ModuleNotFoundError:
             return dict(parameters)
 
-    def prepare(self, parameters: Mapping[str, object], mismatch: QuantizedLayers | None, layers: Iterable[str], cache: Path) -> None:
+    def prepare(self, parameters: Mapping[str, Any], mismatch: QuantizedLayers | None, layers: Iterable[str], cache: Path) -> None:
         """Put what these layers need into the cache; asked only of kinds that are `prepared`."""
         raise NotImplementedError(f"{self.name} needs no preparation")
 
-    def preparation_cost(self, parameters: Mapping[str, object], mismatch: QuantizedLayers | None, layers: Iterable[str]) -> float:
+    def preparation_cost(self, parameters: Mapping[str, Any], mismatch: QuantizedLayers | None, layers: Iterable[str]) -> float:
         """Rough seconds that `prepare` takes on one core."""
         return 0.0
 
@@ -119,7 +120,7 @@ class Kind(ABC):
         """The layer that was asked for."""
 
     @abstractmethod
-    def shape(self, parameters: Mapping[str, object]) -> tuple[int, int, int]:
+    def shape(self, parameters: Mapping[str, Any]) -> tuple[int, int, int]:
         """(m, N, K), without loading the data."""
 
 
@@ -129,7 +130,7 @@ def select_layers(pattern: object, layers: tuple[str, ...]) -> tuple[str, ...]:
     >>> select_layers(["*.query", "0.out"], ("0.query", "0.out", "1.query", "1.out"))
     ('0.query', '0.out', '1.query')
     """
-    given = pattern if isinstance(pattern, (list, tuple)) else [pattern]
+    given: Sequence[Any] = pattern if isinstance(pattern, (list, tuple)) else [pattern]
     if not all(isinstance(one, str) for one in given):
         return ()
     found = [{layer for layer in layers if one == "all" or fnmatch.fnmatchcase(layer, one)} for one in given]
@@ -154,6 +155,6 @@ def count(least: int = 1, default: int | None = REQUIRED, most: int = LARGEST_CO
     return Option(lambda value: is_count(value) and least <= value <= most, f"an integer from {least} to {most:,}", default)
 
 
-def is_count(value: object) -> bool:
+def is_count(value: object) -> TypeGuard[int]:
     """Whether a value of a TOML file is an integer >= 0."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0

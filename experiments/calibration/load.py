@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...algorithms.arguments import reject
 from ...bounds.problems.zoo import ZOO
@@ -21,7 +22,7 @@ from .synthetic import Synthetic
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (*map(Synthetic, ZOO), Digits(), Photographs(), MiniLM(), Files())}
 
 
-def load_layer(name: str, parameters: Mapping[str, object], study_seed: int, seed: int, mismatch: str = "none",
+def load_layer(name: str, parameters: Mapping[str, Any], study_seed: int, seed: int, mismatch: str = "none",
                cache: Path | str | None = None) -> LayerData:
     """The layer of a calibration table.
 
@@ -60,7 +61,7 @@ def load_layer(name: str, parameters: Mapping[str, object], study_seed: int, see
     return with_noise(layer, asked.size, request.rng(mismatch="noise")) if isinstance(asked, Noise) else layer
 
 
-def check_parameters(name: str, parameters: Mapping[str, object]) -> None:
+def check_parameters(name: str, parameters: Mapping[str, Any]) -> None:
     """Refuse a calibration table before anything runs.
 
     Raises:
@@ -86,7 +87,7 @@ def check_mismatch(name: str, value: object, kind: str) -> None:
         raise reject(name, value, accepted)
 
 
-def resolve_files(name: str, parameters: Mapping[str, object], folder: Path | str) -> dict[str, object]:
+def resolve_files(name: str, parameters: Mapping[str, Any], folder: Path | str) -> dict[str, Any]:
     """The table with the files that it names found: paths relative to `folder` made absolute, their SHA-256 added.
 
     Raises:
@@ -95,12 +96,12 @@ def resolve_files(name: str, parameters: Mapping[str, object], folder: Path | st
     return KINDS[parameters["kind"]].resolve(name, parameters, Path(folder))
 
 
-def identity(parameters: Mapping[str, object]) -> dict[str, object]:
+def identity(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The table as it is the same on every machine: file names without their folders."""
     return KINDS[parameters["kind"]].identity(parameters)
 
 
-def layer_names(parameters: Mapping[str, object]) -> tuple[str, ...]:
+def layer_names(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     """The layers that a table asks for by a name, a list, a pattern with * or "all"; ("",) where its kind has none.
 
     >>> layer_names({"kind": "digits", "layer": "hidden*"})
@@ -109,7 +110,7 @@ def layer_names(parameters: Mapping[str, object]) -> tuple[str, ...]:
     return KINDS[parameters["kind"]].layer_names(parameters)
 
 
-def shape(parameters: Mapping[str, object]) -> tuple[int, int, int]:
+def shape(parameters: Mapping[str, Any]) -> tuple[int, int, int]:
     """Samples m, features N and neurons K of a table with one layer, without loading its data.
 
     >>> shape({"kind": "minilm", "layer": "encoder.layer.0.output.dense"})
@@ -128,7 +129,7 @@ class Preparation:
         layers: the layers that will be asked for, in the order of the network.
     """
 
-    table: tuple[tuple[str, object], ...]
+    table: tuple[tuple[str, Any], ...]
     mismatch: QuantizedLayers | None
     layers: tuple[str, ...]
 
@@ -145,7 +146,7 @@ class Preparation:
         self.kind.prepare(dict(self.table), self.mismatch, self.layers, Path(cache))
 
 
-def preparations(pairs: Iterable[tuple[Mapping[str, object], str]]) -> list[Preparation]:
+def preparations(pairs: Iterable[tuple[Mapping[str, Any], str]]) -> list[Preparation]:
     """The distinct preparations of tables, each with one layer, and mismatches; none for what is quickly loaded.
 
     >>> table = {"kind": "minilm", "samples": 512}
@@ -176,7 +177,7 @@ def _offers(kind: Kind, mismatch: str) -> bool:
     return {"layers": bool(kind.layers), "deployed": "deployed" in kind.options}.get(mismatch.partition(":")[0], True)
 
 
-def describe_kinds() -> list[dict[str, object]]:
+def describe_kinds() -> list[dict[str, Any]]:
     """Every kind with its tags and keys, as JSON values: what `provable-ptq calibrations` shows.
 
     >>> described = {kind["kind"]: kind for kind in describe_kinds()}

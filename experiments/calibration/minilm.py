@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -46,7 +46,7 @@ PAIRS_AT_ONCE = 4  # inputs folded beside their deployed ones in one pass throug
 SECONDS_PER_TOKEN = 1e-3  # one pass through the network
 SECONDS_PER_SQUARE = 1.7e-10  # one row folded, over its length squared
 
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, Any]  # arrays, and numbers and text that become such in a file
 
 
 class MiniLM(Kind):
@@ -66,7 +66,7 @@ class MiniLM(Kind):
             "sequence": count(least=3, default=128),
         }
 
-    def check(self, where: str, parameters: Mapping[str, object]) -> None:
+    def check(self, where: str, parameters: Mapping[str, Any]) -> None:
         super().check(where, parameters)
         given = self.with_defaults(parameters)
         if given["sequence"] > LONGEST_SEQUENCE:
@@ -81,17 +81,17 @@ class MiniLM(Kind):
         kept = {"samples": int(inputs.pop("samples")), "deployed_codes": str(inputs.pop("deployed_codes"))}
         return LayerData(layer, W=minilm_weights(layer), files=self.files(), **inputs, **kept)
 
-    def prepare(self, parameters: Mapping[str, object], mismatch: QuantizedLayers | None, layers: Iterable[str], cache: Path) -> None:
+    def prepare(self, parameters: Mapping[str, Any], mismatch: QuantizedLayers | None, layers: Iterable[str], cache: Path) -> None:
         MiniLMCapture(self.with_defaults(parameters), mismatch).fill([input_of(layer) for layer in layers], cache)
 
-    def preparation_cost(self, parameters: Mapping[str, object], mismatch: QuantizedLayers | None, layers: Iterable[str]) -> float:
+    def preparation_cost(self, parameters: Mapping[str, Any], mismatch: QuantizedLayers | None, layers: Iterable[str]) -> float:
         given = self.with_defaults(parameters)
         return capture_cost(given["samples"], given["held_out"], {input_of(layer) for layer in layers}, mismatch is not None)
 
     def files(self) -> dict[str, str]:
         return minilm_files()
 
-    def shape(self, parameters: Mapping[str, object]) -> tuple[int, int, int]:
+    def shape(self, parameters: Mapping[str, Any]) -> tuple[int, int, int]:
         (layer,) = self.layer_names(parameters)
         return (self.with_defaults(parameters)["samples"], *layer_shape(layer))
 
@@ -116,6 +116,8 @@ class MiniLMCapture:
         if found is None:
             self.fill([name], folder)
             found = self.cache(folder).read(name)
+        if found is None:
+            raise OSError(f"the cache does not keep what is written to it: {self.cache(folder).path(name)}")
         return found
 
     def fill(self, names: Iterable[str], folder: Path) -> None:

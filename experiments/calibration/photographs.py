@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Photographs(Kind):
             "shift": Option(lambda value: isinstance(value, bool), "true or false", False),
         }
 
-    def check(self, where: str, parameters: Mapping[str, object]) -> None:
+    def check(self, where: str, parameters: Mapping[str, Any]) -> None:
         super().check(where, parameters)
         given = self.with_defaults(parameters)
         if given["patch"] > STRIP:
@@ -62,7 +63,7 @@ class Photographs(Kind):
     def files(self) -> dict[str, str]:
         return photograph_hashes()
 
-    def shape(self, parameters: Mapping[str, object]) -> tuple[int, int, int]:
+    def shape(self, parameters: Mapping[str, Any]) -> tuple[int, int, int]:
         given = self.with_defaults(parameters)
         return given["samples"], given["patch"] ** 2, given["neurons"]
 

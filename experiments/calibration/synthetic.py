@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -23,12 +24,12 @@ class Synthetic(Kind):
     def __init__(self, name: str):
         self.name = name
         self.make = ZOO[name]
-        self.description = inspect.getdoc(self.make).partition("\n")[0]
+        self.description = (inspect.getdoc(self.make) or "").partition("\n")[0]
         self.tags = ZOO_TAGS[name]
         makes = list(inspect.signature(self.make).parameters.values())[3:]
         self.options = {size: count() for size in SIZES} | {made.name: _option(made.default) for made in makes}
 
-    def check(self, where: str, parameters: Mapping[str, object]) -> None:
+    def check(self, where: str, parameters: Mapping[str, Any]) -> None:
         super().check(where, parameters)
         for key in self._given(parameters):
             with np.errstate(all="ignore"):
@@ -47,11 +48,11 @@ class Synthetic(Kind):
         both = self.make(m if self.name == "adversarial" else 2 * m, N, rng, **options)
         return LayerData(request.table, both[:m], both[m:] if len(both) > m else None, rng.standard_normal((N, K)))
 
-    def shape(self, parameters: Mapping[str, object]) -> tuple[int, int, int]:
-        return tuple(parameters[size] for size in SIZES)
+    def shape(self, parameters: Mapping[str, Any]) -> tuple[int, int, int]:
+        return parameters["samples"], parameters["features"], parameters["neurons"]
 
     @staticmethod
-    def _given(parameters: Mapping[str, object]) -> list[str]:
+    def _given(parameters: Mapping[str, Any]) -> list[str]:
         return [key for key in parameters if key not in ("kind", *SIZES)]
 
 

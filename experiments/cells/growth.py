@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -31,7 +32,7 @@ class GrowthCell:
     eta: float
     rounding: str
 
-    def spec(self) -> dict[str, object]:
+    def spec(self) -> dict[str, Any]:
         """Everything that the rows depend on, apart from the code."""
         return asdict(self) | {"cell": "growth", "sweep": SWEEP}
 

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from math import factorial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -30,11 +31,11 @@ class PermutationsCell:
     study: str
     study_seed: int
     calibration: str
-    parameters: tuple[tuple[str, object], ...]
+    parameters: tuple[tuple[str, Any], ...]
     damping: float | str
     bits: int
 
-    def spec(self) -> dict[str, object]:
+    def spec(self) -> dict[str, Any]:
         """Everything that the rows depend on, apart from the code."""
         return asdict(self) | {"cell": "permutations", "sweep": SWEEP, "parameters": identity(dict(self.parameters))}
 

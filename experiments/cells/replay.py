@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -27,7 +28,7 @@ class ReplayCell:
     claim: str
     size: str
 
-    def spec(self) -> dict[str, object]:
+    def spec(self) -> dict[str, Any]:
         """Everything that the row depends on, apart from the code and the shipped problem."""
         return asdict(self) | {"cell": "replay", "sweep": SWEEP}
 

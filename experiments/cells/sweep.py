@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -38,7 +39,7 @@ class SweepCell:
     sweep: str
     calibration: str
     layer: str
-    parameters: tuple[tuple[str, object], ...]
+    parameters: tuple[tuple[str, Any], ...]
     mismatch: str
     damping: float | str
     ordering: str
@@ -55,7 +56,7 @@ class SweepCell:
     claims_files: tuple[str, ...]
     optimum: bool = False
 
-    def spec(self) -> dict[str, object]:
+    def spec(self) -> dict[str, Any]:
         """Everything that the rows depend on, apart from the code."""
         return asdict(self) | {"cell": "sweep", "parameters": identity(dict(self.parameters)), "claims_files": len(self.claims_files)}
 

@@ -47,8 +47,8 @@ def drawn_rows(views: Views, chosen: Sequence[Claim], failure_probabilities: Ite
             verdict = at_p.check(made, draws)
             if verdict is None:
                 continue
-            decided = made.kind is Kind.PROBABILITY and verdict.bound is not None
-            level = {"level": float(np.ravel(verdict.bound)[0])} if decided else {}
+            bound = verdict.bound if made.kind is Kind.PROBABILITY else None
+            level = {} if bound is None else {"level": float(np.ravel(bound)[0])}
             rows.append(_verdict_row(made, verdict, p) | level)
     return rows if views.outputs is None else rows + _tail(views.outputs, draws)
 
@@ -57,7 +57,7 @@ def _verdict_row(made: Claim, verdict: Verdict, p: float) -> dict:
     row = {"record": "claim", "claim": made.id, "failure_probability": p, "outcome": verdict.outcome.value, "ratio": verdict.ratio,
            "advice": verdict.advice, "covered": verdict.covered, "failures": verdict.failures, "draws_used": verdict.draws}
     row |= dict(zip(("interval_low", "interval_high"), verdict.interval or (None, None), strict=True))
-    if verdict.measured is not None:
+    if verdict.measured is not None and verdict.bound is not None:
         one_sided = Kind.LOWER if made.kind is Kind.LOWER else Kind.UPPER
         entries = ratios(one_sided, Evaluation(verdict.measured, verdict.bound))
         row |= {"measured_sum": float(np.sum(verdict.measured)), "bound_sum": float(np.sum(verdict.bound)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class Inputs:
     """
 
     calibration: str
-    parameters: tuple[tuple[str, object], ...]
+    parameters: tuple[tuple[str, Any], ...]
     study_seed: int
     seed: int = 0
     mismatch: str = "none"
@@ -95,12 +95,14 @@ class Views:
             whole = Problem(X=layer.X, X_quantized=f, **settings)
             return cls(whole, None if layer.folded else whole)
         whole = Problem(X=f, **settings)
-        return cls(whole, Problem(X=f.on_rows(layer.rows), **settings) if layer.folded else whole)
+        return cls(whole, whole if layer.rows is None else Problem(X=f.on_rows(layer.rows), **settings))
 
     def at(self, failure_probability: float) -> Views:
         """The same run, with another failure probability for the claims."""
-        whole, outputs = (view and view.but(failure_probability=failure_probability) for view in (self.whole, self.outputs))
-        return Views(whole, whole if self.outputs is self.whole else outputs)
+        whole = self.whole.but(failure_probability=failure_probability)
+        if self.outputs is None or self.outputs is self.whole:
+            return Views(whole, None if self.outputs is None else whole)
+        return Views(whole, self.outputs.but(failure_probability=failure_probability))
 
     def check(self, claim: Claim, draws: int = 0) -> Verdict | None:
         """The verdict of a claim on the view it is about; None where there is none."""

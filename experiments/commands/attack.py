@@ -54,7 +54,7 @@ def attack_claim(
         except InvalidArgumentError:
             raise
         except Exception as error:
-            if claim not in own:
+            if claims is None or claim not in own:
                 raise
             raise refuse_raising(claim, claims, error) from error
         bar.update(bar.total - bar.n)

@@ -54,8 +54,8 @@ def check_claims(
     except (InvalidArgumentError, StoppedError):
         raise
     except Exception:
-        for name in (name for name in own if name in chosen):
-            _refuse_raising(name, claims, examples, seed, exact)
+        if claims is not None:
+            _refuse_raising([name for name in own if name in chosen], claims, examples, seed, exact)
         raise
     for summary in summaries:
         if summary.witness is not None:
@@ -91,16 +91,17 @@ def _last(batches: Iterable[tuple[float, list]], quiet: bool) -> list:
     return summaries
 
 
-def _refuse_raising(name: str, file: Path, examples: int, seed: int, exact: bool) -> None:
-    """Check one of the user's own claims alone, in this process, so that an error of its own is known for what it is."""
+def _refuse_raising(names: Iterable[str], file: Path, examples: int, seed: int, exact: bool) -> None:
+    """Check some of the user's own claims one by one, in this process, so that an error of their own is known for what it is."""
     from ...bounds.campaign import campaign
     from ...bounds.checking.loading import refuse_raising
 
-    try:
-        for _ in campaign([name], examples, seed, 1, str(file), exact):
-            pass
-    except Exception as error:
-        raise refuse_raising(name, file, error) from error
+    for name in names:
+        try:
+            for _ in campaign([name], examples, seed, 1, str(file), exact):
+                pass
+        except Exception as error:
+            raise refuse_raising(name, file, error) from error
 
 
 def _witness_file(folder: Path, claim_id: str, exact: bool) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from .values import finite
 SHOWN = 12  # lines of a list; how many more there are is said
 
 
-def document(found: Comparison) -> dict[str, object]:
+def document(found: Comparison) -> dict[str, Any]:
     """A comparison as JSON values."""
     return {"same": found.same, "tolerances": {"agreed": AGREED, "stated": STATED, "noise": NOISE}} | plain(found)
 
@@ -83,7 +84,7 @@ def _listed(lines: Sequence[str]) -> Iterable[str]:
     return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"  and {len(lines) - SHOWN:,} more"]
 
 
-def plain(value: object) -> object:
+def plain(value: object) -> Any:
     """A value in JSON's own types; numbers that JSON does not have are spelt out."""
     if isinstance(value, Pair):
         return {"first": plain(value.first), "second": plain(value.second)}

@@ -21,6 +21,6 @@ def merge_stores(
     from ..study import read_study
 
     read = read_study(study)
-    done = merge(read, table_in(output, read.name), store)
-    tell(done, f"in {done.table}")
-    raise typer.Exit(tell_violations(done.table))
+    table = table_in(output, read.name)
+    tell(merge(read, table, store), f"in {table}")
+    raise typer.Exit(tell_violations(table))

@@ -80,7 +80,7 @@ def failed_rows(table: Path) -> list[Failure]:
 
     rows, _ = read_table(table)
     failed = rows[rows["record"] == FAILED].itertuples()
-    return [Failure(f"{row.sweep}, {row.calibration}, {row.ordering}, {row.damping}", row.error) for row in failed]
+    return [Failure(f"{row.sweep}, {row.calibration}, {row.ordering}, {row.damping}", str(row.error)) for row in failed]
 
 
 def tell_violations(table: Path) -> int:

@@ -35,9 +35,10 @@ def run_cells(
         done = run_shard(read, part, kept, workers, fail_fast=fail_fast, scheduler=scheduler)
         tell(done, f"in {kept}; when all {part[1]} shards are done: provable-ptq merge {study} --store {kept}")
         raise typer.Exit(tell_failures(done.failures))
-    done = run_study(read, table_in(output, read.name), workers, store=kept, fail_fast=fail_fast, scheduler=scheduler)
-    tell(done, f"in {done.table}")
-    raise typer.Exit(tell_failures(done.failures) or tell_violations(done.table))
+    table = table_in(output, read.name)
+    done = run_study(read, table, workers, store=kept, fail_fast=fail_fast, scheduler=scheduler)
+    tell(done, f"in {table}")
+    raise typer.Exit(tell_failures(done.failures) or tell_violations(table))
 
 
 def _part(shard: str) -> tuple[int, int]:

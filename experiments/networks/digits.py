@@ -109,4 +109,4 @@ def all_images() -> tuple[np.ndarray, np.ndarray]:
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
-    return images / _BRIGHTEST, labels
+    return np.asarray(images) / _BRIGHTEST, np.asarray(labels)

@@ -59,7 +59,7 @@ def model_folder() -> Path:
         ModuleNotFoundError: the package (in the extra `transformer`) is not installed.
     """
     spec = find_spec(PACKAGE)
-    if spec is None:
+    if spec is None or spec.submodule_search_locations is None:
         raise ModuleNotFoundError(f"MiniLM's weights are in the package {PACKAGE}; install the extra transformer", name=PACKAGE)
     return Path(spec.submodule_search_locations[0]) / "model"
 
@@ -111,7 +111,8 @@ def minilm_tokens(samples: int, held_out: int, sequence: int) -> tuple[np.ndarra
     tokenizer = Tokenizer.from_file(str(model_folder() / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    first, last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    vocabulary = tokenizer.get_vocab()
+    first, last = vocabulary["[CLS]"], vocabulary["[SEP]"]
     text = documentation_text()
     splits = []
     for name, asked, paragraphs in (("samples", samples, text.calibration), ("held_out", held_out, text.held_out)):

@@ -57,7 +57,7 @@ def save(network: torch.nn.Sequential, indices: dict[str, np.ndarray], output: P
     parameters = {name: values.numpy() for name, values in network.state_dict().items()}
     splits = {split: chosen.astype(np.int16) for split, chosen in indices.items()}
     with Path(output).open("wb") as file:
-        np.savez(file, layers=np.array(DIGITS_LAYERS), **parameters, **splits)
+        np.savez(file, layers=np.array(DIGITS_LAYERS), **parameters, **splits)  # pyright: ignore[reportArgumentType]  (numpy's flag is no layer)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

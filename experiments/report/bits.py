@@ -41,8 +41,8 @@ before anything runs**. *Used* is what the largest code of any neuron needs; *li
 
 def _likely(made: pd.DataFrame) -> str:
     """The probability with which likely alphabets suffice, where the table knows it."""
-    known = made["likely_probability"].dropna() if "likely_probability" in made else []
-    return span(known) or "1 − p"
+    known = span(made["likely_probability"].dropna()) if "likely_probability" in made else ""
+    return known or "1 − p"
 
 
 def bits_for(code: pd.Series) -> pd.Series:
@@ -57,8 +57,7 @@ def bits_for(code: pd.Series) -> pd.Series:
 def _ends(runs_there: pd.DataFrame, column: str) -> tuple[pd.Series, pd.Series]:
     """Per matrix the bits of the largest code at its smallest λ, and at its largest."""
     by = runs_there.dropna(subset=[column]).groupby([*LAYER, "share"])[column].max()
-    ends = by.groupby(LAYER).first(), by.groupby(LAYER).last()
-    return tuple(bits_for(end) for end in ends)
+    return bits_for(by.groupby(LAYER).first()), bits_for(by.groupby(LAYER).last())
 
 
 def _from_smallest_to_largest(nearest: pd.DataFrame) -> str:

@@ -65,9 +65,9 @@ def claims_table(rows: pd.DataFrame, made: dict, book: str = "") -> str:
     """The section; `made` is the provenance of the rows, and `book` where the report finds the theorems with their proofs, if it does."""
     applied = verdicts(rows)
     applied = applied[applied["sweep"] != REPLAYS]
-    by_claim = dict(list(applied.groupby("claim")))
+    by_claim = {str(claim_id): mine for claim_id, mine in applied.groupby("claim")}
     tables = [_table(group, by_claim, book) for group in GROUPS]
-    own = _own_claims(applied, claims_of(made))
+    own = _own_claims(by_claim, claims_of(made))
     if not any(tables) and not own:
         return paragraphs("## Claims", "No claim of this study applied to what it ran.")
     tested = [claim_id for claim_id in claims() if claim_id in by_claim]
@@ -119,11 +119,11 @@ def _table(group: _Group, by_claim: dict[str, pd.DataFrame], book: str) -> str:
     return paragraphs(f"**{group.title}**", table) if lines else ""
 
 
-def _own_claims(applied: pd.DataFrame, described: list) -> str:
+def _own_claims(by_claim: dict[str, pd.DataFrame], described: list) -> str:
     """Claims that come from the study's own files, which the report does not run: what the table says of them."""
     statements = {claim.id: _own_statement(claim.statement) for claim in described}
     lines = [[code(claim_id), statements.get(claim_id, ""), _tested_on(mine), number(mine["ratio"].max()), tally(mine)]
-             for claim_id, mine in applied.groupby("claim") if not is_shipped(claim_id)]
+             for claim_id, mine in by_claim.items() if not is_shipped(claim_id)]
     header = ["claim", "statement", "tested on", "worst ratio, in the claim's own unit", "outcome"]
     return paragraphs("**Claims of the study's own**", markdown_table(header, lines)) if lines else ""
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..settings import enumerated, mean_over_repetitions, parse_damping, split
-from .table import LAYER, by_setting, layer_name, layers_of, matrices, norm_ratio, runs, source
+from .table import LAYER, by_matrix, by_setting, layers_of, matrices, norm_ratio, runs, source
 from .words import Section, count, markdown_table, no_sweep, number, paragraphs, plain, setting_words
 
 TITLE = "Which damping λ?"
@@ -56,8 +56,8 @@ def _regrets(part: pd.DataFrame) -> pd.DataFrame:
     named = [name for name in RULES.values() if (part["rule"] == name).any()]
     found = {}
     for index, layer in means.groupby(LAYER):
-        error, predicted = layer["error"].droplevel(LAYER), layer["predicted"].droplevel(LAYER)
-        chosen = {PREDICTED: error[predicted.idxmin()] if predicted.notna().any() else np.nan}
+        error, predicted = layer["error"].droplevel([*LAYER]), layer["predicted"]
+        chosen = {PREDICTED: error.iloc[predicted.argmin()] if predicted.notna().any() else np.nan}
         chosen |= dict.fromkeys(named, np.nan) | {name: error[d] for d in error.index if (name := _rule(d))}
         found[index] = pd.Series(chosen) / error.min()
     return pd.DataFrame(found).T.rename_axis(LAYER)
@@ -89,8 +89,9 @@ def _rules_in_words(regrets: pd.DataFrame, called: dict[str, str] = LONG) -> str
 
 def _part(part: pd.DataFrame) -> str:
     accuracy = norm_ratio(part["heldout_predicted"], part["heldout_error"]).dropna()
+    low, high = (float(accuracy.quantile(share)) for share in (0.05, 0.95))
     told = f"""Over {count(len(accuracy), "run")} on {matrices(part)} predicted / measured held-out error, as norms, was
-{number(accuracy.median())} in the median, {number(accuracy.quantile(0.05))} to {number(accuracy.quantile(0.95))} for nine in ten. """
+{number(accuracy.median())} in the median, {number(low)} to {number(high)} for nine in ten. """
     return paragraphs(f"{told if len(accuracy) else ''}Regret; {setting_words(part, averaged=True)}:", _table(_regrets(part)))
 
 
@@ -100,7 +101,7 @@ def _written(regret: float) -> str:
 
 def _table(regrets: pd.DataFrame) -> str:
     single, layers = _networks(regrets)
-    lines = [[layer_name(*index), *map(_written, row)] for index, row in single.iterrows()]
+    lines = [[name, *map(_written, row)] for name, row in by_matrix(single)]
     for calibration, group in layers.groupby("calibration"):
         lines.append([f"{plain(calibration)}: median of {count(len(group), 'layer')}", *map(_written, group.median())])
         lines.append([f"{plain(calibration)}: worst layer", *map(_written, group.max())])

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ...bounds import Outcome
 from ..settings import mean_over_repetitions
-from .table import LAYER, by_setting, covered_runs, layer_name, matrices, norm_ratio, runs, source, usual, verdicts
+from .table import LAYER, by_matrix, by_setting, covered_runs, matrices, norm_ratio, runs, source, usual, verdicts
 from .words import Section, code, count, markdown_table, no_sweep, number, paragraphs, plain, setting_words, span
 
 TITLE = "Do the bounds hold, and how far below is the error?"
@@ -59,7 +59,7 @@ def _verdict(rows: pd.DataFrame) -> str:
     if theorems.empty:
         return "**Errors and bounds** (no claim was checked)"
     if len(violated):
-        found = "; ".join(f"{code(row.claim)} in {plain(', '.join([row.sweep, row.calibration, row.ordering, row.damping]))}"
+        found = "; ".join(f"{code(row.claim)} in {plain(f'{row.sweep}, {row.calibration}, {row.ordering}, {row.damping}')}"
                           for row in violated.itertuples())
         return f"**A statement is violated** ({found})"
     holds, undecided = (theorems["outcome"] == outcome.value for outcome in (Outcome.HOLDS, Outcome.UNDECIDED))
@@ -73,6 +73,6 @@ def _verdict(rows: pd.DataFrame) -> str:
 def _table(part: pd.DataFrame) -> str:
     ratios = {name: norm_ratio(part[over], part[under]) for name, (over, under) in COLUMNS.items()}
     means = mean_over_repetitions(part.assign(**ratios), LAYER, list(ratios))
-    lines = [[layer_name(*index), *(number(value) for value in row)] for index, row in means.iterrows()]
+    lines = [[name, *map(number, row)] for name, row in by_matrix(means)]
     return paragraphs(f"Norms relative to $\\Vert XW\\Vert_F$, and ratios of norms; {setting_words(part, averaged=True)}:",
                       markdown_table(HEADER, lines))

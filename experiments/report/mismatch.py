@@ -51,7 +51,8 @@ Where it stops: single errors can be smaller elsewhere; only the bound is smalle
 def _means(part: pd.DataFrame) -> pd.DataFrame:
     """Sizes, errors and bounds of each matrix and mismatch, one column per program."""
     by = [*LAYER, "mismatch", "program"]
-    return mean_over_repetitions(part, by, ["size", "error", "bound"], ("algorithm", "form")).unstack()
+    means = mean_over_repetitions(part, by, ["size", "error", "bound"], ("algorithm", "form"))
+    return pd.DataFrame(means.unstack())
 
 
 def _kind(mismatch: str) -> str:
@@ -85,7 +86,7 @@ def _answer(pairs: pd.DataFrame, where: str) -> str:
 def _worst(kind: str, gain: pd.Series) -> str:
     if kind != "noise":
         return ""
-    share = float(gain.idxmax()[2].partition(":")[2])
+    share = float(gain.index[int(gain.argmax())][2].partition(":")[2])
     return f", the most at noise of {percent(share)} of each feature's size"
 
 
@@ -93,7 +94,7 @@ def _findings(means: pd.DataFrame) -> str:
     """By how much OPTQ's error is above projected Qronos', by size of the mismatch, and how far the two forms of Qronos differ."""
     if not {"OPTQ", BEST} <= set(means["error"]):
         return ""
-    gain, size = _gain(means).dropna(), means["size"].mean(axis=1)
+    gain, size = _gain(means).dropna(), means[["size"]].mean(axis=1)
     told = [text for small, where in ((True, "where the mismatch is below 1 % of the signal"), (False, "where it is above 5 %"))
             if (text := _spans(gain[(size < SMALL) if small else (size > LARGE)], where))]
     more = f" OPTQ's error over projected Qronos' is {', and '.join(told)}." if told else ""
@@ -112,7 +113,7 @@ def _part(part: pd.DataFrame) -> str:
     means = _means(part)
     kinds = dict.fromkeys(_kind(value) for value in values_of(part, "mismatch"))
     spelt = "; ".join(SPELLING[kind] for kind in kinds if kind in SPELLING)
-    size, error, bound = means["size"].mean(axis=1), means["error"], means["bound"]
+    size, error, bound = means[["size"]].mean(axis=1), means["error"], means["bound"]
     programs = [program for program in METHODS.values() if program in error]
     lines = [
         [layer_name(*index[:2]), code(index[2]), number(size[index]), *(_both(error[name][index], bound[name][index]) for name in programs)]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ...bounds.predictions.rate_distortion_floor import GAP_IN_BITS
 from ..settings import METHODS, STEPS, enumerated, in_words, mean_over_repetitions, method, normal
-from .table import LAYER, NAMED_ORDERINGS, by_setting, layer_name, norm_ratio, runs, source
+from .table import LAYER, NAMED_ORDERINGS, by_matrix, by_setting, layer_name, norm_ratio, runs, source
 from .words import Section, code, markdown_table, no_sweep, number, paragraphs, percent, setting_words, span
 
 TITLE = "How much better could any method be?"
@@ -43,8 +43,8 @@ def _against_optimum(rows: pd.DataFrame) -> pd.DataFrame:
 def _family(made: pd.DataFrame) -> str:
     """The matrices by name, those that differ in their sizes alone as one: `ar1-small-N`."""
     members: dict[str, set[str]] = {}
-    for row in made[["calibration", "features"]].drop_duplicates().itertuples():
-        members.setdefault(re.sub(rf"(?<=\D){int(row.features)}$", "N", row.calibration), set()).add(row.calibration)
+    for calibration, features in made[["calibration", "features"]].drop_duplicates().to_numpy().tolist():
+        members.setdefault(re.sub(rf"(?<=\D){int(features)}$", "N", calibration), set()).add(calibration)
     return enumerated([code(family if len(of) > 1 else min(of)) for family, of in sorted(members.items())])
 
 
@@ -108,8 +108,7 @@ the unevenness of the pivots.""",
 def _limit_table(part: pd.DataFrame) -> str:
     by = mean_over_repetitions(part, [*LAYER, "steps", "ordering"], ["gap"])["gap"].unstack(["steps", "ordering"])
     columns = [column for steps in STEPS for ordering in NAMED_ORDERINGS if (column := (steps, ordering)) in by]
-    lines = [[layer_name(*index), *("" if pd.isna(row[column]) else number(row[column]) for column in columns)]
-             for index, row in by.iterrows()]
+    lines = [[name, *("" if pd.isna(row[column]) else number(row[column]) for column in columns)] for name, row in by_matrix(by)]
     header = ["calibration", *(f"{in_words('steps', steps)}, {in_words('ordering', ordering)}" for steps, ordering in columns)]
     return paragraphs(f"Bits per weight above the limit; {setting_words(part, 'steps', 'ordering', averaged=True)}:",
                       markdown_table(header, lines))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ..settings import in_words, mean_over_repetitions, split
-from .table import LAYER, NAMED_ORDERINGS, by_setting, layer_name, layers_of, norm_ratio, runs, source
+from .table import LAYER, NAMED_ORDERINGS, by_matrix, by_setting, layers_of, norm_ratio, runs, source
 from .words import Section, count, markdown_table, no_sweep, number, paragraphs, percent, plain, setting_words, span
 
 TITLE = "Which ordering of the features?"
@@ -56,7 +56,7 @@ def _heuristic(bounds: dict[str, pd.DataFrame]) -> str:
                  if {"natural", "decreasing-norm"} <= set(by)}
     if not with_both:
         return ""
-    loses = [layer_name(*index) + (f" ({which})" if which else "") for which, by in with_both.items() for index, row in by.iterrows()
+    loses = [name + (f" ({which})" if which else "") for which, by in with_both.items() for name, row in by_matrix(by)
              if row["decreasing-norm"] > LOSES * row["natural"]]
     lost = f"on {', '.join(loses)}" if loses else "nowhere here"
     return f"decreasing norm is a heuristic (its bound is more than 1 % above that of natural order {lost})"
@@ -75,7 +75,7 @@ def _best(bounds: dict[str, pd.DataFrame]) -> str:
 
 def _table(part: pd.DataFrame) -> str:
     by = _bounds(part)
-    lines = [[layer_name(*index), *("" if pd.isna(value) else number(value) for value in row), "1"] for index, row in by.iterrows()]
+    lines = [[name, *("" if pd.isna(value) else number(value) for value in row), "1"] for name, row in by_matrix(by)]
     return paragraphs(f"The bound of OPTQ relative to the floor, as norms; {setting_words(part, 'ordering', *WHATEVER, averaged=True)}:",
                       markdown_table(["calibration", *(in_words("ordering", name) for name in by.columns), "floor"], lines))
 

@@ -46,9 +46,9 @@ def _costs(rows: pd.DataFrame) -> list[tuple[str, str, str, pd.DataFrame]]:
     for _, part in split(usual(made, "damping", "ordering"), ("rounding",)):
         norms = part.assign(error=np.sqrt(part["damped_error"]), of_prediction=norm_ratio(part["damped_error"], part["damped_predicted"]))
         known = [name for name in ("error", "of_prediction", "zeroed_share") if name in norms]
-        by = mean_over_repetitions(norms, [*LAYER, "rounding"], known).unstack()
+        by = pd.DataFrame(mean_over_repetitions(norms, [*LAYER, "rounding"], known).unstack())
         if {"nearest", "stochastic"} <= set(by["error"]):
-            by = by[by["error"].notna().all(axis=1)]
+            by = by[by[["error"]].notna().all(axis=1)]
             by["ratio", ""] = by["error", "stochastic"] / by["error", "nearest"]
             found.append((setting_words(part, "rounding", averaged=True), source(part, made), layers_of(part), by))
     return found
@@ -74,9 +74,10 @@ def _cause(above: pd.DataFrame, by: pd.DataFrame) -> str:
     nearest, stochastic = (span(above["of_prediction", rounding]) for rounding in ("nearest", "stochastic"))
     said = (f" It is more than {percent(ABOVE - 1)} above that on {names}; there nearest rounding errs by {nearest} of its own prediction, "
             f"stochastic by {stochastic} of its own")
-    if "zeroed_share" not in by or by["zeroed_share"].isna().all(axis=None):
+    if "zeroed_share" not in by or by[["zeroed_share"]].isna().all(axis=None):
         return f"{said}."
-    here, there = above["zeroed_share", "nearest"], by.loc[by.index.difference(above.index), ("zeroed_share", "nearest")]
+    share = by["zeroed_share", "nearest"]
+    here, there = share.loc[above.index], share.loc[by.index.difference(above.index)]
     elsewhere = f" (elsewhere {span(there, percent)})" if len(there) else ""
     return (f"{said}. The cause are wide steps: {span(here, percent)} of the bound lies on "
             f"weights below half a step{elsewhere}, which nearest rounding sets to zero at an error of their own small size, while "
@@ -94,10 +95,10 @@ def _tail_table(part: pd.DataFrame, sure: pd.DataFrame) -> str:
     deterministic = normal(sure).drop_duplicates([*same, "draws"]).set_index([*same, "draws"])["deterministic_level"]
     lines = []
     for index, group in part.groupby([*same, "draws"], dropna=False):
-        of = group.drop_duplicates("claim").set_index("claim")
-        if set(CLAIMS) <= set(of.index):
-            paper, rowwise = (of.loc[name] for name in CLAIMS)
-            sure_level = number(deterministic[index] / rowwise.level) if index in deterministic.index else ""
+        of = {row["claim"]: row for _, row in group.drop_duplicates("claim").iterrows()}
+        if set(CLAIMS) <= set(of):
+            paper, rowwise = (of[name] for name in CLAIMS)
+            sure_level = number(deterministic.at[index] / rowwise.level) if index in deterministic.index else ""
             levels = [number(paper.level / rowwise.level), sure_level]
             which = f", repetition {paper.seed}" if part["seed"].nunique() > 1 else ""
             lines.append([layer_name(paper.calibration, paper.layer) + which, *levels, _seen(paper), _seen(rowwise)])
@@ -130,13 +131,13 @@ def _at_largest(growth: pd.DataFrame, rounding: str) -> float:
 def _growth_table(growth: pd.DataFrame) -> str:
     lines = []
     for features, group in growth.groupby("features"):
-        of = group.groupby("rounding")[["measured_max", "level", "largest_code", "code_level"]].max()
-        if not {"nearest", "stochastic"} <= set(of.index):
+        of = group.groupby("rounding")[["measured_max", "level", "largest_code", "code_level"]].max().to_dict("index")
+        if not {"nearest", "stochastic"} <= set(of):
             continue
-        nearest, stochastic = of.loc["nearest"], of.loc["stochastic"]
-        lines.append([f"{int(features):,}", number(nearest.measured_max), number(nearest.level), f"{nearest.largest_code:.0f}",
-                      number(stochastic.measured_max), number(stochastic.level), f"{stochastic.largest_code:.0f}",
-                      number(stochastic.code_level)])
+        nearest, stochastic = of["nearest"], of["stochastic"]
+        lines.append([f"{features:,.0f}", number(nearest["measured_max"]), number(nearest["level"]), f"{nearest['largest_code']:.0f}",
+                      number(stochastic["measured_max"]), number(stochastic["level"]), f"{stochastic['largest_code']:.0f}",
+                      number(stochastic["code_level"])])
     chance = growth[growth["rounding"] == "stochastic"]
     draws = chance.groupby("features")["seed"].nunique()
     header = ["N", "nearest: error", "η√N", "nearest: largest code", f"stochastic: error, largest of {span(draws)} runs",

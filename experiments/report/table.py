@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 import pandas as pd
@@ -76,12 +76,18 @@ def tally(of: pd.DataFrame, prediction: bool = False) -> str:
 
 def norm_ratio(over: pd.Series, under: pd.Series) -> pd.Series:
     """The ratio of two norms from their squares."""
-    return np.sqrt(over / under)
+    return pd.Series(np.sqrt(over / under))
 
 
 def layer_name(calibration: str, layer: str) -> str:
     """A calibration matrix as the report calls it: its name in the study, and the layer where the network has several."""
     return plain(f"{calibration}: {layer.removeprefix(ENCODER)}" if layer else calibration)
+
+
+def by_matrix(table: pd.DataFrame) -> Iterator[tuple[str, pd.Series]]:
+    """The lines of a table with one per calibration matrix, each after the name of its matrix."""
+    for index, (_, line) in zip(table.index.tolist(), table.iterrows(), strict=True):
+        yield layer_name(*index), line
 
 
 def matrices(rows: pd.DataFrame) -> str:

@@ -54,7 +54,7 @@ def traceability(rows: pd.DataFrame, made: dict, pictures: list[Picture], table:
     for picture in pictures:
         drawn.setdefault(picture.sweep, []).append(picture.name)
     lines = []
-    for sweep, group in rows.groupby("sweep"):
+    for sweep, group in ((str(name), of) for name, of in rows.groupby("sweep")):
         figures = ", ".join(f"`{name}`" for name in drawn.get(sweep, [])) or "none"
         section = OWN_TABLES.get(sweep, f'[[sweep]] name = "{sweep}"')
         seeds = int(group["seed"].max()) + 1 if len(group) else 0

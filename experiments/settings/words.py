@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import isnan
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 METHODS = {("optq", ""): "OPTQ", ("qronos", "alternating"): "Qronos", ("qronos", "projected"): "projected Qronos", ("gpfq", ""): "GPFQ",
            ("round-to-nearest", ""): "round-to-nearest"}  # fmt: skip
@@ -162,7 +162,7 @@ def ordered(axis: str, values: Iterable) -> list:
     return [distinct[key] for key in sorted(distinct)]
 
 
-def identity(axis: str, value: object) -> tuple:
+def identity(axis: str, value: Any) -> tuple:
     """What two values that mean the same share, and what values are sorted by."""
     if axis == "damping":
         rule, size = parse_damping(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ MOST_DRAWS = 10**8
 LONGEST_NAME = 100  # bytes: names become those of files
 NAME = f"a name of letters, digits, '-', '_' and '.', at most {LONGEST_NAME} bytes long"
 
-Test = Callable[[object], bool]
+Test = Callable[[Any], bool]  # of a value of a TOML file
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def is_file_name(value: object) -> bool:
 _PROBE = RowSource.of(np.eye(2))
 
 
-def _resolves(resolve: Callable[[object], object]) -> Test:
+def _resolves(resolve: Callable[[Any], object]) -> Test:
     def test(value: object) -> bool:
         try:
             resolve(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from typing import Any
 
 from ...algorithms.rounding import ROUNDINGS
 from ..cells import StudyCell
@@ -17,7 +18,7 @@ from .source import Header, Source, widest
 GROWTH_ETA = 314573 / 2**20  # about 0.3
 
 
-def section_cells(source: Source, header: Header, content: Mapping[str, object]) -> list[StudyCell]:
+def section_cells(source: Source, header: Header, content: Mapping[str, Any]) -> list[StudyCell]:
     """The cells of all sections of a study's file.
 
     Raises:
@@ -31,7 +32,7 @@ def section_cells(source: Source, header: Header, content: Mapping[str, object])
     return cells
 
 
-def _growth(source: Source, header: Header, content: Mapping[str, object]) -> list[GrowthCell]:
+def _growth(source: Source, header: Header, content: Mapping[str, Any]) -> list[GrowthCell]:
     """The adversarial construction at the sizes of the [growth] table, largest first: they take longest."""
     table = content.get("growth", {"features": []})
     if not isinstance(table, dict):
@@ -49,7 +50,7 @@ def _growth(source: Source, header: Header, content: Mapping[str, object]) -> li
     return [GrowthCell(header.name, header.seed, size, eta, rounding) for size, rounding in pairs]
 
 
-def _permutations(source: Source, header: Header, content: Mapping[str, object]) -> list[PermutationsCell]:
+def _permutations(source: Source, header: Header, content: Mapping[str, Any]) -> list[PermutationsCell]:
     """All N! orderings of the small matrices that the [permutations] table names."""
     table = content.get("permutations")
     if table is None:
@@ -71,7 +72,7 @@ def _permutations(source: Source, header: Header, content: Mapping[str, object])
     ]
 
 
-def _asked(source: Source, content: Mapping[str, object], key: str) -> bool:
+def _asked(source: Source, content: Mapping[str, Any], key: str) -> bool:
     """A key of the study that is true or false, and false where it is left out."""
     wanted = content.get(key, False)
     if not isinstance(wanted, bool):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...algorithms.arguments import InvalidArgumentError, reject
 from ..calibration.load import layer_names, shape
@@ -59,11 +60,11 @@ class Header:
     claims_files: tuple[str, ...]
 
 
-def shapes(parameters: Mapping[str, object]) -> list[tuple[int, int, int]]:
+def shapes(parameters: Mapping[str, Any]) -> list[tuple[int, int, int]]:
     """(m, N, K) of each layer that a calibration table asks for."""
     return [shape({**parameters, "layer": layer} if layer else parameters) for layer in layer_names(parameters)]
 
 
-def widest(parameters: Mapping[str, object]) -> int:
+def widest(parameters: Mapping[str, Any]) -> int:
     """The features of a calibration table; of its widest layer where it has several."""
     return max(N for _, N, _ in shapes(parameters))

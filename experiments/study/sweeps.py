@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ...algorithms.arguments import InvalidArgumentError
 from ..calibration.load import check_mismatch, layer_names
@@ -28,7 +29,7 @@ class Sweep:
         InvalidArgumentError: an unknown key or name, a value that is not accepted, or values that do not go together.
     """
 
-    def __init__(self, source: Source, header: Header, given: Mapping[str, object]):
+    def __init__(self, source: Source, header: Header, given: Mapping[str, Any]):
         name = given.get("name")
         self.source, self.header = source, header
         self.where = f"sweep {name if isinstance(name, str) else '?'}"

@@ -465,3 +465,12 @@ def test_bad_arguments_are_named(changes, name):
     arguments = {"X": [[1.0]], "w": [[0.5]], "grid": Grid(1.0)} | changes
     with pytest.raises(InvalidArgumentError, match=f"^{name}"):
         closest_vector(**arguments)
+
+
+def test_a_nearest_point_beyond_the_codes_of_float64_is_refused():
+    """OPTQ keeps the first code at its weight, w = 2^53; one step more, and one less of the other, leaves nothing of its 0.4."""
+    X, grid = np.array([[1.4, 1.0], [0.01, 0.0]]), Grid(step=1.0)
+    found = closest_vector(X, np.array([[2.0**53 - 8], [0.4]]), grid)
+    assert found.codes[:, 0].tolist() == [2**53 - 7, -1]
+    with pytest.raises(InvalidArgumentError, match=r"2\*\*53"):
+        closest_vector(X, np.array([[2.0**53], [0.4]]), grid)

@@ -44,8 +44,11 @@ def test_one_qr_serves_every_damping_and_natural_order(calls, dtype):
         f = f.with_damping(damping)
         assert calls == {"ridge": 1}
     calls.clear()
-    f.with_ordering("decreasing-norm")
-    assert calls == {"geqrt": 1, "ridge": 1}  # of the N x N triangle
+    other = f.with_ordering("decreasing-norm")
+    assert calls == {"geqrt": 1}  # of the N x N triangle
+    calls.clear()
+    other.with_damping(1.0)
+    assert calls == {"geqrt": 1, "ridge": 1}
 
 
 def test_rows_beyond_a_block_are_folded_and_never_stacked(calls):

@@ -204,6 +204,20 @@ def test_where_rank_is_in_doubt_the_singular_values_decide(n, share, accepted):
         assert refusal.value.rank == n - 1
 
 
+@pytest.mark.parametrize(("n", "dtype"), [(60, "float64"), (300, "float64"), (1100, "float64"), (300, "float32")])
+def test_pivots_that_hide_a_singular_value_are_refused_even_where_the_inverse_overflows(n, dtype):
+    """All pivots are 1, the smallest singular value is about 2^-n."""
+    X = np.eye(n) - np.tril(np.ones((n, n)), -1)
+    with pytest.raises(RankDeficientError) as refusal:
+        factorize(X, dtype=dtype)
+    assert refusal.value.rank == n - 1
+    assert factorize(X, refusal.value.smallest_damping, dtype=dtype).pivots.min() > 0
+
+
+def test_extreme_singular_values_are_not_made_up_where_the_inverse_overflows():
+    assert extreme_singular_values(np.eye(1100) - np.tril(np.ones((1100, 1100)), -1), lower=True) is None
+
+
 @pytest.mark.parametrize("scale", [1e-150, 1.0, 1e150])
 @pytest.mark.parametrize("lower", [True, False])
 def test_extreme_singular_values(scale, lower):

@@ -239,7 +239,7 @@ def test_two_files_cannot_share_an_id(registry, toy):
 
 
 def test_a_file_cannot_replace_a_shipped_claim(registry, toy):
-    with pytest.raises(InvalidArgumentError, match=r"claim id = 'optq-l2'"):
+    with pytest.raises(InvalidArgumentError, match=r"^claim id = 'optq-l2'"):
         load_claims(toy("optq-l2"))
 
 

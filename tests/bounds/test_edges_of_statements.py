@@ -5,12 +5,14 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from provable_ptq.algorithms import Grid
+from provable_ptq.algorithms import Grid, gpfq
 from provable_ptq.bounds import Outcome, Problem, check, claims
 from provable_ptq.bounds.check import unmet_hypotheses
 from provable_ptq.bounds.checking.arithmetic import as_float
+from provable_ptq.bounds.checking.measure import output_loss
 from provable_ptq.bounds.deterministic.optq_l2_tight import tight_problem
 from provable_ptq.bounds.exact import check_exact
+from provable_ptq.bounds.mismatch.projection import projected_loss
 
 RNG = np.random.default_rng(20261124)
 X, W = RNG.standard_normal((7, 5)), 2 * RNG.standard_normal((5, 3))
@@ -170,6 +172,32 @@ def test_what_float64_loses_beside_the_optimum_covers_both_sides():
     assert 1 < shares[0][0] < 200
 
 
+def test_what_float64_loses_of_a_projected_mismatch_covers_the_mismatch_and_what_explains_it():
+    """X = 2, X~ = 1: the mismatch is w itself, and so is its projection; one is counted in norm, the other term by term."""
+    weights = np.array([[900.0, 300.0, 100.0, 0.0], [0.0, 300.0, -200.0, 0.0], [0.0, 300.0, 300.0, 0.0], [0.0, -300.0, 400.0, 0.5]])
+    given = Problem(2 * np.eye(4), weights, Grid(1.0), "qronos", X_quantized=np.eye(4))
+    moved = output_loss(given, given.result)
+    sizes = np.abs(weights).sum(axis=0) + np.linalg.norm(weights, axis=0) + moved
+    shares = (projected_loss(given, given.result) - moved) / sizes / np.finfo(float).eps
+    assert shares == pytest.approx(np.full(4, shares[0]))
+    assert 1 < shares[0] < 200
+
+
+def test_what_float64_loses_of_path_following_covers_the_path_without_rounding_too():
+    """X scales each feature of X~ = 1 on its own: u = diag(X) w, and all sizes can be read off."""
+    scales = np.array([1.0, 2.0, 4.0, 8.0])
+    weights = np.array([[900.3, 300.2, 0.4, 0.3], [0.2, 300.1, 0.3, 0.1], [0.3, 300.4, 0.4, 0.3], [0.4, -300.3, 700.3, 0.4]])
+    given = Problem(np.diag(scales), weights, Grid(1.0), "gpfq", X_quantized=np.eye(4))
+    evaluation = claims()["gpfq-mismatch"](given, given.result)
+    size = np.sqrt(evaluation.measured) + np.sqrt(evaluation.bound)
+    loss = evaluation.noise / (size + np.sqrt(size**2 + 2 * evaluation.noise))  # the noise is 2 size loss + 2 loss^2
+    path = scales @ np.abs(weights)
+    moved = scales @ np.abs(weights) + np.abs(weights).sum(axis=0) + np.abs(given.result.weights).sum(axis=0)
+    shares = loss / (moved + path) / np.finfo(float).eps
+    assert shares == pytest.approx(np.full(4, shares[0]))
+    assert 4 < shares[0] < 1000
+
+
 @pytest.mark.parametrize("claim_id", ["sto-optq-linf-rowwise", "sto-optq-l2"])
 @pytest.mark.parametrize(("inputs", "weights"), [(400, 0), (0, -600), (-300, 500)])
 def test_draws_of_ones_own_program_are_judged_alike_in_all_units(claim_id, inputs, weights):
@@ -250,3 +278,14 @@ def test_both_sides_keep_to_their_units(claim_id, inputs, weights):
     exponent = DEGREES[made.unit][0] * inputs + DEGREES[made.unit][1] * weights
     for here, there in zip(sides(0, 0), sides(inputs, weights), strict=True):
         np.testing.assert_allclose(there, np.ldexp(here, exponent), rtol=1e-9, atol=1e-12 * float(np.ldexp(np.abs(here).max(), exponent)))
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-3, 1.0, 1e6])
+@pytest.mark.parametrize("ordering", ["min-pivot", "decreasing-norm", "increasing-norm"])
+def test_path_following_orders_without_damping_in_every_unit(size, ordering):
+    """The order that claims read is the one that the algorithm took, and it does not depend on the unit."""
+    alike = X + 3 * X[:, :1]
+    given = Problem(size * alike, W, Grid(STEPS), "gpfq", ordering=ordering)
+    assert list(given.order) == list(Problem(alike, W, Grid(STEPS), ordering=ordering).factorization.order)
+    taken = gpfq(given.X, W, given.grid, ordering=given.order)
+    np.testing.assert_array_equal(gpfq(given.X, W, given.grid, ordering=ordering).codes, taken.codes)

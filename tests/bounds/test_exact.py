@@ -123,7 +123,7 @@ def test_path_probabilities_add_up_to_exactly_one():
     rng = np.random.default_rng(0)
     problem = Problem(rng.standard_normal((4, 4)), rng.standard_normal((4, 1)), Grid(0.7), rounding="stochastic")
     paths = ExactProblem(repeat_neuron(problem, 0, 2**4), EveryPath(4))
-    assert sum(_path_weights(paths, paths.result), fmpq(0)) == 1
+    assert sum(_path_weights(paths, paths.result, paths.rule.up), fmpq(0)) == 1
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -199,3 +199,14 @@ def test_float_and_exact_runs_agree_away_from_ties():
     assert report.same_codes.all()
     assert report.tie_distances.min() > 0
     assert check(problem, ["optq-identity"])["optq-identity"].outcome is Outcome.HOLDS
+
+
+@pytest.mark.parametrize(("features", "outcome"), [(1, Outcome.HOLDS), (8, Outcome.HOLDS), (9, Outcome.NOT_APPLICABLE)])
+@pytest.mark.parametrize("claim_id", ["sto-optq-l2", "sto-optq-linf"])
+def test_up_to_eight_features_every_rounding_path_is_replayed(features, outcome, claim_id):
+    """Ties on orthonormal features: each path errs by half a step everywhere, so the mean of the squares is its bound."""
+    problem = Problem(np.eye(features), np.full((features, 1), 0.5), Grid(1.0), rounding="stochastic")
+    verdict = check_exact(problem, [claim_id]).verdicts[claim_id]
+    assert verdict.outcome is outcome
+    if outcome is Outcome.HOLDS and claim_id == "sto-optq-l2":
+        assert verdict.ratio == 1

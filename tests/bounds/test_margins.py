@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from provable_ptq.algorithms import Grid
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, Verdict, check, claims
+from provable_ptq.bounds.checking.arithmetic import rationals
 from provable_ptq.bounds.checking.decision import decide
 from provable_ptq.bounds.checking.law import law_verdict
 from provable_ptq.bounds.checking.verdict import binomial_interval, ratios
+from provable_ptq.bounds.exact import check_exact
 
 DRAWS = 4000
 
@@ -79,6 +81,22 @@ def test_of_an_enumerated_expectation_it_is_what_the_mean_leaves_to_one(factor, 
     assert verdict.outcome is outcome
 
 
+@pytest.mark.parametrize(("ratio", "noise", "outcome"), [
+    (0.7, 0.2, Outcome.HOLDS), (0.95, 0.2, Outcome.UNDECIDED), (1.05, 0.2, Outcome.UNDECIDED), (1.5, 0.2, Outcome.VIOLATED),
+    (0.95, 0.0, Outcome.HOLDS), (1.05, 0.0, Outcome.VIOLATED),
+])
+def test_an_enumerated_expectation_is_decided_only_beyond_what_float64_lost(ratio, noise, outcome, plant):
+    """The mean 0.21 again, its bound 1/ratio times that, and sides that may be off by `noise` of the bound."""
+    bound = 0.21 / ratio
+
+    def evaluate(given, result):
+        return Evaluation((given.W - result.weights)[0] ** 2, np.full(given.K, bound), noise=np.full(given.K, noise * bound))
+
+    single = Problem(np.eye(1), np.array([[0.3]]), Grid(1.0), rounding="stochastic")
+    name = plant("sto-optq-l2", evaluate)
+    assert law_verdict(claims()[name], single, draws=0).outcome is outcome
+
+
 def test_part_of_the_neurons_is_more_than_none_and_fewer_than_all():
     partial = [Verdict(Outcome.HOLDS, covered=covered, neurons=3).partial for covered in (0, 1, 2, 3, None)]
     assert partial == [False, True, True, False, False]
@@ -97,3 +115,36 @@ def test_a_ratio_does_not_depend_on_the_entries_beside_it(measured, bound, ratio
     sides = np.array([[measured, bound], company]) if company else np.array([[measured, bound]])
     assert ratios(Kind.UPPER, Evaluation(sides[:, 0], sides[:, 1]))[0] == ratio
     assert ratios(Kind.LOWER, Evaluation(sides[:, 1], sides[:, 0]))[0] == ratio
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-6, 0.1, 0.9, 1.5, 4.0])
+@pytest.mark.parametrize("residual", [1e-11, 0.05, 0.3, 0.99, 1.3, 1.7, 2.1, 3.0, 5.5])
+def test_an_identity_is_violated_where_losing_all_digits_does_not_explain_it(residual, noise):
+    """Sides that are sums of terms of size 1. Where `noise` is a good part of that, float64 may hold none of their digits: both
+    sides may be off by the size itself, or one by the noise where that is more."""
+    verdict = decided(Kind.IDENTITY, [residual], bound=0.0, scale=np.ones(1), noise=np.full(1, noise))
+    lost = noise + 1e-10
+    fine = noise < 1e-3
+    explained = lost if fine else 1 + max(lost, 1.0)
+    expected = Outcome.VIOLATED if residual > explained else Outcome.HOLDS if fine else Outcome.UNDECIDED
+    assert verdict.outcome is expected
+
+
+@pytest.mark.parametrize(("like", "measured", "bound", "margin"), [
+    ("optq-l2", [3, 1], [1, 2], -2 / 3), ("optq-l2", [1, 3], [2, 4], 0.25), ("optq-l2", [5, 2], [4, 1], -0.5),
+    ("optimum-floor", [1, 4], [4, 2], -0.75), ("optimum-floor", [4, 4], [1, 2], 0.5), ("optq-identity", [1, 4], [4, 4], -0.75),
+])
+def test_in_exact_arithmetic_it_is_what_the_worst_entry_leaves_relative_to_its_larger_side(like, measured, bound, margin, plant):
+    name = plant(like, lambda given, result: Evaluation(*(rationals(np.array(side)) for side in (measured, bound))), hypotheses=())
+    verdict = check_exact(problem(2), [name]).verdicts[name]
+    assert verdict.margin == pytest.approx(margin)
+    assert verdict.outcome is (Outcome.VIOLATED if margin < 0 else Outcome.HOLDS)
+
+
+@pytest.mark.parametrize(("noise", "natural"), [(np.inf, 1.0), (np.nan, 1.0), (0.5, np.nan)])
+@pytest.mark.parametrize("kind", [Kind.UPPER, Kind.IDENTITY])
+def test_where_a_size_is_no_number_the_advice_names_no_digits(kind, noise, natural):
+    """`decided only to inf, relative` would say nothing."""
+    verdict = decided(kind, [0.9], noise=np.full(1, noise), natural=np.full(1, natural))
+    assert verdict.outcome is Outcome.UNDECIDED
+    assert "none in float64" in verdict.advice

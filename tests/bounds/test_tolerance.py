@@ -9,7 +9,16 @@ from provable_ptq.algorithms.arguments import InvalidArgumentError
 from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
 from provable_ptq.bounds.checking.arithmetic import as_float
 from provable_ptq.bounds.checking.decision import decide, reach
-from provable_ptq.bounds.checking.tolerance import EPS, EQUALITY, IDENTITY, cancellation, identity_tolerance, relative_allowance
+from provable_ptq.bounds.checking.tolerance import (
+    EPS,
+    EQUALITY,
+    IDENTITY,
+    cancellation,
+    identity_tolerance,
+    literal_allowance,
+    projection_allowance,
+    relative_allowance,
+)
 from provable_ptq.bounds.checking.verdict import ratios
 from provable_ptq.bounds.exact import ExactProblem, check_exact
 
@@ -254,3 +263,11 @@ def test_single_precision_is_refuted():
         return replace(made, rounding_errors=made.rounding_errors.astype(np.float32).astype(float))
 
     assert check(conditioned(1e2), ["optq-identity"], algorithm=run_single)["optq-identity"].outcome is Outcome.VIOLATED
+
+
+@pytest.mark.parametrize("condition", [1.0, 1e3, 1e8, 1e12])
+def test_literal_definitions_are_allowed_both_of_their_losses(condition):
+    """Their least squares lose eps cond like every projection, and where residuals are large eps cond^2 beside it."""
+    allowed = literal_allowance(5, condition)
+    assert allowed == pytest.approx(projection_allowance(5, condition) + EPS * condition**2, abs=0)
+    assert allowed > max(projection_allowance(5, condition), EPS * condition**2)

@@ -80,6 +80,19 @@ def test_what_was_not_decided_comes_closest_to_nothing(outcome):
     assert summary.closest is decided.problem
 
 
+@pytest.mark.parametrize("undecided", [0.75, 1.0, float("inf"), float("nan")])
+def test_an_undecided_problem_hides_no_decided_one(undecided):
+    """The closest approach is the first decided problem of the largest ratio, whatever was left undecided between two of them."""
+    summary = Summary(claims()["optq-l2"], exact=True)
+    first, second, same, last = replay(0.3), replay(0.2), replay(0.1), replay(0.4)
+    summary.add(Verdict(Outcome.HOLDS, ratio=0.5), first)
+    summary.add(Verdict(Outcome.UNDECIDED, ratio=undecided), replay(0.0))
+    summary.add(Verdict(Outcome.HOLDS, ratio=0.6), second)
+    summary.add(Verdict(Outcome.HOLDS, ratio=0.6), same)
+    summary.add(Verdict(Outcome.HOLDS, ratio=0.4), last)
+    assert summary.closest is second.problem
+
+
 def test_the_closest_tie_of_a_campaign_is_that_of_its_problems():
     """Replayed once more, the closest approach has the ratio that the summary names and no tie closer than the campaign's."""
     *_, (_, (summary,)) = campaign(["optq-l2"], examples=8, exact=True, workers=1)
@@ -91,8 +104,23 @@ def test_the_closest_tie_of_a_campaign_is_that_of_its_problems():
     assert 0 < summary.same_codes <= summary.neurons
 
 
+@pytest.mark.parametrize("ratios", [(1e-15,), (1e-15, 3e-13), (3e-3, 1e-15), (0.0,)])
+def test_the_worst_ratio_is_one_that_was_met(ratios):
+    """Residuals of identities are tiny: a campaign that never met more than 3e-13 says so."""
+    summary = Summary(claims()["optq-identity"])
+    assert summary.worst == 0
+    for ratio in ratios:
+        summary.add(Verdict(Outcome.HOLDS, ratio=ratio))
+    assert summary.worst == max(ratios)
+
+
 @pytest.mark.parametrize(("claim_id", "outcomes", "words"), [
     ("optq-l2", {Outcome.HOLDS: 1}, "not refuted on 1 drawn problem"),
+    ("optq-l2", {Outcome.HOLDS: 1, Outcome.UNDECIDED: 1}, "not refuted on 1 drawn problem, undecided on 1"),
+    ("optq-l2", {Outcome.HOLDS: 1, Outcome.UNDECIDED: 3}, "not refuted on 1 drawn problem, undecided on 3"),
+    ("optq-l2", {Outcome.HOLDS: 2, Outcome.UNDECIDED: 1}, "not refuted on 2 drawn problems, undecided on 1"),
+    ("optq-l2", {Outcome.UNDECIDED: 1, Outcome.NOT_APPLICABLE: 2}, "undecided on 1 drawn problem, not applicable to 2"),
+    ("optq-l2", {Outcome.VIOLATED: 1, Outcome.HOLDS: 1}, "violated on 1 of 2 drawn problems, not refuted on 1"),
     ("optq-l2", {Outcome.HOLDS: 1, Outcome.NOT_APPLICABLE: 1}, "not refuted on 1 drawn problem, not applicable to 1"),
     ("optq-l2", {Outcome.VIOLATED: 1}, "violated on 1 of 1 drawn problem"),
     ("optq-l2", {Outcome.NOT_APPLICABLE: 1}, "not applicable to 1 drawn problem"),
