@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .arguments import as_count, as_matrix
+from .arguments import LARGEST_CODE, as_count, as_matrix
 from .factorization import Factorization, factorization_of
 from .feedback import Rounded
 from .grid import Alphabet, Grid, alphabet_of
@@ -52,16 +52,15 @@ def k_best(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, candidates:
     if candidates == 1:
         return replace(start, algorithm="k-best")
     w, codes = W[f.order], start.codes[f.order]
-    found = [_searched(f, w[:, neurons], codes[:, neurons], Alphabet(*(rows[:, neurons] for rows in alphabet)), candidates)
-             for neurons in _portions(w.shape[1], candidates)]
-    codes, errors = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True)) if found else (codes, start.rounding_errors)
-    return result_of("k-best", _better(f, w, alphabet, start, codes, errors), W, f.order, None, f)
-
-
-def _portions(neurons: int, candidates: int) -> list[slice]:
-    """Neurons that are searched at once."""
-    count = max(1, COLUMNS // candidates)
-    return [slice(first, first + count) for first in range(0, neurons, count)]
+    found, errors = np.empty_like(codes), np.empty_like(w)
+    at_once = max(1, COLUMNS // candidates)
+    with np.errstate(over="ignore", invalid="ignore"):  # what has no number wins nothing
+        for first in range(0, w.shape[1], at_once):
+            neurons = slice(first, first + at_once)
+            part = Alphabet(*(rows[:, neurons] for rows in alphabet))
+            found[:, neurons], errors[:, neurons] = _searched(f, w[:, neurons], codes[:, neurons], part, candidates)
+        better = _better(f, w, alphabet, start, found, errors)
+    return result_of("k-best", better, W, f.order, None, f)
 
 
 def _better(f: Factorization, w: np.ndarray, alphabet: Alphabet, start: Result, codes: np.ndarray, errors: np.ndarray) -> Rounded:
@@ -69,6 +68,7 @@ def _better(f: Factorization, w: np.ndarray, alphabet: Alphabet, start: Result, 
     weights, before = alphabet.step * codes, start.weights[f.order]
     saturated = saturates((errors + weights) / alphabet.step, *alphabet.ends, Nearest.slack)
     better = Seminorm.factored(f).surely_lower(w, weights, before, left=(errors, start.rounding_errors))
+    better &= (np.abs(codes) <= LARGEST_CODE).all(axis=0)
     return Rounded.of_steps(f.order, np.where(better, codes, start.codes[f.order]), np.where(better, weights, before),
                             np.where(better, errors, start.rounding_errors), np.where(better, saturated, start.saturated))
 
@@ -90,10 +90,10 @@ class _Prefixes:
     def __init__(self, f: Factorization, w: np.ndarray, codes: np.ndarray, alphabet: Alphabet, candidates: int):
         (N, K), self.S = w.shape, candidates
         self.L, self.w, self.optq, self.alphabet = f.L, w, codes, alphabet
+        self.short = alphabet.finite and bool((alphabet.high - alphabet.low < candidates - 1).any())  # fewer codes than candidates
         self.scales = (f.pivots / (f.pivots.max() or 1.0))[:, None] * (alphabet.step / alphabet.step.max(axis=0))  # of lost steps
         self.z, self.missed = np.repeat(w, candidates, axis=1), np.empty((N, K * candidates))
-        self.costs = np.full((K, candidates), np.inf)
-        self.costs[:, 0] = 0
+        self.costs = np.where(np.arange(K * candidates) % candidates, np.inf, 0.0)
         self.codes, self.errors = np.empty((N, K * candidates)), np.empty((N, K * candidates))
         self.parents = np.empty((N, K * candidates), dtype=np.int64)
         self.neurons = np.arange(K)
@@ -114,7 +114,7 @@ class _Prefixes:
 
     def best(self) -> tuple[np.ndarray, np.ndarray]:
         """Codes and errors (N, K) of the cheapest path of every neuron, followed back."""
-        columns = self.neurons * self.S + self.costs.argmin(axis=1)
+        columns = self.neurons * self.S + self.costs.reshape(-1, self.S).argmin(axis=1)
         codes, errors = np.empty(self.w.shape, dtype=np.int64), np.empty(self.w.shape)
         for t in reversed(range(len(self.w))):
             codes[t], errors[t] = self.codes[t, columns], self.errors[t, columns]
@@ -123,33 +123,33 @@ class _Prefixes:
 
     def _step(self, t: int) -> None:
         """Extend every prefix by its S nearest codes, and keep OPTQ's and the best of the others."""
-        S, step = self.S, self.alphabet.step[t][:, None]
-        z = self.z[t].reshape(-1, S)
+        S, z = self.S, self.z[t]
+        step, scale, w = (rows[t].repeat(S) for rows in (self.alphabet.step, self.scales, self.w))
         ratio = z / step
-        low, high = self.alphabet.low[t][:, None], self.alphabet.high[t][:, None]
         lowest = np.ceil(ratio - S / 2)
         if self.alphabet.finite:
+            low, high = self.alphabet.low[t].repeat(S), self.alphabet.high[t].repeat(S)
             lowest = np.maximum(np.minimum(lowest, high - (S - 1)), low)
-        codes = lowest[:, :, None] + np.arange(S)
-        followed = np.clip(self.optq[t] - lowest[:, 0], 0, S - 1).astype(np.int64)
-        codes[self.neurons, 0, followed] = self.optq[t]
-        costs = np.square((ratio[:, :, None] - codes) * self.scales[t][:, None, None])
-        costs += self.costs[:, :, None]
-        if self.alphabet.finite:
-            costs[codes > high[:, :, None]] = np.inf
-        chosen = self._chosen(costs.reshape(len(z), S * S), followed)
-        columns = self.neurons[:, None] * S + chosen // S
-        kept = codes.take(self.neurons[:, None] * (S * S) + chosen)
-        q = step * kept
-        self.parents[t], self.codes[t] = columns.ravel(), kept.ravel()
-        self.errors[t] = (z.take(columns) - q).ravel()
-        self.missed[t] = (self.w[t][:, None] - q).ravel()
+        costs, lost = np.empty((len(z), S)), (ratio - lowest) * scale
+        for place in range(S):
+            np.add(np.square(lost - place * scale), self.costs, out=costs[:, place])
+        if self.short:
+            costs[lowest[:, None] + np.arange(S) > self.alphabet.high[t].repeat(S)[:, None]] = np.inf
+        followed = self.costs[::S] + np.square((ratio[::S] - self.optq[t]) * scale[::S])
+        prefix, place = np.divmod(self._chosen(costs.reshape(-1, S * S), self.optq[t] - lowest[::S]), S)
+        columns = (self.neurons[:, None] * S + prefix).ravel()
+        codes = lowest.take(columns) + place.ravel()
+        codes[::S], self.costs[::S] = self.optq[t], followed
+        q = step * codes
+        self.parents[t], self.codes[t] = columns, codes
+        np.subtract(z.take(columns), q, out=self.errors[t])
+        np.subtract(w, q, out=self.missed[t])
 
     def _chosen(self, costs: np.ndarray, followed: np.ndarray) -> np.ndarray:
         """Places (K, S) in `costs` (K, S^2) of OPTQ's extension, `followed`, and of the cheapest others, whose costs are kept."""
         chosen = np.empty((len(costs), self.S), dtype=np.int64)
         for s in range(self.S):
-            places = costs.argmin(axis=1) if s else followed
-            chosen[:, s], self.costs[:, s] = places, costs[self.neurons, places]
-            costs[self.neurons, places] = np.inf
+            chosen[:, s] = costs.argmin(axis=1) if s else np.clip(followed, 0, self.S - 1)
+            self.costs[s :: self.S] = costs[self.neurons, chosen[:, s]]
+            costs[self.neurons, chosen[:, s]] = np.inf
         return chosen

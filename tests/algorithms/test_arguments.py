@@ -230,7 +230,7 @@ def test_nothing_is_accepted_beside_a_factorization_that_it_brings_itself(argume
         leading = "X_quantized" if "X_quantized" in good else "X"
         if "W" not in good or leading not in good or argument not in good:
             continue
-        needed = {key: good[key] for key in ("X", "X_quantized", "W", "grid") if key in good} | {leading: F}
+        needed = {key: good[key] for key in ("X", "X_quantized", "W", "start", "grid") if key in good} | {leading: F}
         call(**needed)
         for value in values:
             accepted = f"nothing beside a Factorization as {leading}, which brings its own {argument}"
