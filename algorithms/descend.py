@@ -74,7 +74,7 @@ def _descended(seminorm: Seminorm, w: np.ndarray, codes: np.ndarray, alphabet: A
             part, gradient = alphabet.reordered(block), seminorm.gram[block] @ left
             with np.errstate(over="ignore", invalid="ignore"):  # what has become of a number that is refused
                 ratios[block] = _descend_block(seminorm, block, gradient, codes[block], part, sizes)
-            refuse_large(codes[block], ratios[block])
+            refuse_large(np.where(np.isfinite(ratios[block]), codes[block], np.inf), ratios[block])
             left[block] = w[block] - part.step * codes[block]
         if np.array_equal(codes, before):
             break

@@ -92,6 +92,12 @@ def test_the_definition_agrees(draws):
     assert improved > 20
 
 
+def test_where_nothing_is_better_the_codes_are_optqs():
+    """Orthogonal features at ties: other codes cost exactly as much."""
+    W = np.arange(-6, 6)[:, None] + 0.5
+    np.testing.assert_array_equal(k_best(np.diag(np.arange(1.0, 13)), W, Grid(1.0)).codes, np.rint(W))
+
+
 def test_enough_candidates_find_the_optimum():
     """Where all prefixes are kept nothing is decided before the end."""
     rng = np.random.default_rng(23)
