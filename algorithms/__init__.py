@@ -6,6 +6,7 @@ from .closest_vector import closest_vector
 from .descend import descend
 from .factorization import Factorization, factorize
 from .grid import Grid
+from .k_best import k_best
 from .optq import optq
 from .path_following import gpfq
 from .qronos import CrossGram, qronos
@@ -25,6 +26,7 @@ __all__ = [
     "descend",
     "factorize",
     "gpfq",
+    "k_best",
     "optq",
     "qronos",
     "round_to_nearest",

@@ -74,7 +74,7 @@ def _descended(seminorm: Seminorm, w: np.ndarray, codes: np.ndarray, alphabet: A
             part, gradient = alphabet.reordered(block), seminorm.gram[block] @ left
             with np.errstate(over="ignore", invalid="ignore"):  # what has become of a number that is refused
                 ratios[block] = _descend_block(seminorm, block, gradient, codes[block], part, sizes)
-            refuse_large(codes[block], ratios[block])
+            refuse_large(np.where(np.isfinite(ratios[block]), codes[block], np.inf), ratios[block])
             left[block] = w[block] - part.step * codes[block]
         if np.array_equal(codes, before):
             break
@@ -132,8 +132,7 @@ def codes_of(start: Result | np.ndarray, alphabet: Alphabet) -> np.ndarray:
         ratio = weights / alphabet.step
         codes = np.rint(ratio)
     refuse_large(codes, ratio)
-    dtype = getattr(given, "dtype", None)
-    precision = np.finfo(dtype if isinstance(dtype, np.dtype) and dtype.kind == "f" else np.float64).eps
+    precision = np.finfo(given.dtype if isinstance(given, np.ndarray) and given.dtype.kind == "f" else np.float64).eps
     off = np.abs(weights - alphabet.step * codes) > 4 * precision * np.abs(weights)
     off |= (codes < alphabet.low) | (codes > alphabet.high)
     if off.any():

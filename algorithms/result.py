@@ -16,7 +16,7 @@ class Result:
     """A quantized weight matrix and how it came about (N features, K neurons).
 
     Attributes:
-        algorithm: "optq", "qronos-alternating", "qronos-projected", "gpfq" or "round-to-nearest".
+        algorithm: "optq", "qronos-alternating", "qronos-projected", "gpfq", "k-best", "descent" or "round-to-nearest".
         weights: (N, K) grid points, original feature order; `weights = step * codes`.
         codes: (N, K) int64, original feature order.
         rounding_errors: (N, K), z - q with z the number each step rounded, in processing order.
@@ -25,7 +25,7 @@ class Result:
         order: (N,) original index of the feature processed at each step.
         damping: absolute damping; 0.0 where the algorithm has none.
         seed: the seed of the stochastic draws; None where nothing was drawn.
-        factorization: what the algorithm read; None for round-to-nearest and GPFQ.
+        factorization: what the algorithm read; None for round-to-nearest, GPFQ and what read X itself.
     """
 
     algorithm: str

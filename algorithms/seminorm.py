@@ -74,19 +74,31 @@ class Seminorm:
     @cached_property
     def column_norms(self) -> np.ndarray:
         """(N,), none of them zero."""
-        return np.maximum(np.sqrt(np.diag(self.gram)), LEAST_NORM)
+        return np.maximum(np.sqrt(np.square(self.root).sum(axis=0) + self.ridge), LEAST_NORM)
 
-    def surely_lower(self, w: np.ndarray, q: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """For which neurons (K,) the damped error of `q` is below that of `other`, all (N, K) in processing order."""
-        squared, doubt = self._squared(w, q)
-        others, others_doubt = self._squared(w, other)
-        return squared + doubt < others - others_doubt
+    def surely_lower(self, w: np.ndarray, q: np.ndarray, other: np.ndarray,
+                     left: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
+        """For which neurons (K,) the damped error of `q` is below that of `other`, all (N, K) in processing order.
 
-    def _squared(self, w: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The squared norm of every column (K,) of w - q, and what rounding may have done to it."""
-        left = w - q
-        squared = np.square(self.root @ left).sum(axis=0) + self.ridge * np.square(left).sum(axis=0)
-        size = self.column_norms @ (np.abs(w) + np.abs(q))
+        `left` has what both leave, L(w - q), where that is at hand and this was made from a Factorization.
+        """
+        outputs = [self.pivots * e for e in left] if left else [self.root @ (w - p) for p in (q, other)]
+        sizes = [self.column_norms @ (np.abs(w) + np.abs(p)) for p in (q, other)]
+        unit = np.maximum(np.maximum(*sizes), np.finfo(np.float64).tiny)
+        (lower, doubt), (higher, other_doubt) = (self._squared(output / unit, (w - p) / unit, size / unit)
+                                                 for output, p, size in zip(outputs, (q, other), sizes, strict=True))
+        return lower + doubt < higher - other_doubt
+
+    @property
+    def pivots(self) -> np.ndarray:
+        """(N, 1), of a Factorization: the diagonal of its triangle."""
+        return np.diag(self.root)[:, None]
+
+    def _squared(self, outputs: np.ndarray, left: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The squared norm of every column (K,) of `left`, from the `outputs` of the root, and what rounding may have done to it."""
+        squared = np.square(outputs).sum(axis=0)
+        if self.ridge:
+            squared += self.ridge * np.square(left).sum(axis=0)
         lost = self.slack * size
         doubt = self.slack * size**2 if self.squares_only else lost * (2 * np.sqrt(squared) + lost)
         return squared, doubt + np.finfo(np.float64).tiny

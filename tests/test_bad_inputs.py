@@ -20,6 +20,7 @@ from provable_ptq.algorithms import (
     descend,
     factorize,
     gpfq,
+    k_best,
     optq,
     qronos,
     round_to_nearest,
@@ -31,16 +32,18 @@ from provable_ptq.experiments import cli
 from provable_ptq.experiments.calibration import LayerData, load_layer
 from provable_ptq.experiments.study import read_study
 
+
+def without(arguments, *names):
+    return {name: value for name, value in arguments.items() if name not in names}
+
+
 RNG = np.random.default_rng(0)
 X, W, GRID = RNG.standard_normal((6, 4)), RNG.standard_normal((4, 2)), Grid(0.5)
 LAYER = {"X": X, "W": W, "grid": GRID, "damping": 0.1, "ordering": "natural", "rounding": "nearest", "seed": 0}
 PAIR = LAYER | {"X_quantized": X + 0.1, "form": "projected"}
 DESCENT = {"X": X, "W": W, "start": optq(X, W, GRID), "grid": GRID, "damping": 0.1, "passes": 2, "keep": "better"}
+SEARCH = without(LAYER, "rounding", "seed") | {"candidates": 2}
 TABLE = {"kind": "low-rank", "samples": 6, "features": 4, "neurons": 2, "rank": 2}
-
-
-def without(arguments, *names):
-    return {name: value for name, value in arguments.items() if name not in names}
 
 
 def first(campaign_arguments):
@@ -59,6 +62,7 @@ DOORS = {
     "Grid.for_weights": (Grid.for_weights, {"W": W, "bits": 4, "symmetric": True, "group_size": 2}),
     "Grid.nearest": (GRID.nearest, {"weights": W}), "closest_vector": (closest_vector, {"X": X, "w": W, "grid": GRID, "node_budget": 100}),
     "descend": (descend, DESCENT), "definitions.descend": (definitions.descend, DESCENT),
+    "k_best": (k_best, SEARCH), "definitions.k_best": (definitions.k_best, SEARCH),
     "definitions.optq": (definitions.optq, LAYER), "definitions.qronos": (definitions.qronos, PAIR),
     "definitions.gpfq": (definitions.gpfq, without(PAIR, "damping", "form")),
     "Problem": (Problem, PAIR | {"X_validation": X, "algorithm": "qronos", "failure_probability": 0.1}),
@@ -183,6 +187,7 @@ INTEGERS = {
     "samples of a Gram matrix": lambda number: Factorization.from_gram(X.T @ X, "george-saab", samples=number(200)).pivots,
     "node budget": lambda number: closest_vector(X, W, GRID, node_budget=number(255)).nodes,
     "passes": lambda number: descend(X, W, 0 * W, GRID, passes=number(3)).codes,
+    "candidates": lambda number: k_best(X, W, GRID, number(200)).codes,
     "draws": lambda number: check(Problem(X, W, GRID, rounding="stochastic"), ["sto-optq-linf"], draws=number(200))["sto-optq-linf"].draws,
     "seed": lambda number: optq(X, W, GRID, rounding="stochastic", seed=number(255)).codes,
     "seed of a problem": lambda number: Problem(X, W, GRID, rounding="stochastic", seed=number(255)).result.codes,

@@ -11,8 +11,10 @@ from provable_ptq.algorithms import (
     Grid,
     InvalidArgumentError,
     definitions,
+    descend,
     factorize,
     gpfq,
+    k_best,
     optq,
     qronos,
     round_to_nearest,
@@ -34,6 +36,8 @@ def with_entry(matrix, row, column, value):
 LAYER = {"X": X, "W": W, "grid": GRID, "damping": 0.1, "ordering": "natural", "rounding": "nearest", "seed": None}
 PAIR = {**LAYER, "X_quantized": X + 0.1}
 GREEDY = {name: value for name, value in PAIR.items() if name != "damping"}
+DESCENT = {"X": X, "W": W, "start": np.zeros((3, 2)), "grid": GRID, "damping": 0.1, "passes": 1, "keep": "better"}
+SEARCH = {name: value for name, value in LAYER.items() if name not in ("rounding", "seed")} | {"candidates": 2}
 FUNCTIONS = {
     "optq": (optq, LAYER | {"dtype": "float64"}),
     "qronos": (qronos, PAIR | {"form": "alternating", "dtype": "float64"}),
@@ -52,6 +56,8 @@ FUNCTIONS = {
     "definitions.optq_inverse_hessian": (definitions.optq_inverse_hessian, LAYER | {"codes": None}),
     "definitions.qronos": (definitions.qronos, PAIR | {"form": "alternating", "codes": None}),
     "definitions.gpfq": (definitions.gpfq, GREEDY),
+    "descend": (descend, DESCENT), "definitions.descend": (definitions.descend, DESCENT),
+    "k_best": (k_best, SEARCH), "definitions.k_best": (definitions.k_best, SEARCH),
 }
 
 
@@ -82,7 +88,7 @@ def unscaled(name):
 def refusals(function, argument):
     """(value, head, shown, accepted) of every bad value of one argument of one function."""
     rules, orders = "a number >= 0 or one of the rules none, mean-diagonal:FRACTION", "a permutation"
-    leading = {"X": function in ("optq", "factorize", "definitions.optq", "definitions.optq_inverse_hessian"), "X_quantized": True}
+    leading = {"X": function.rpartition(".")[2] in ("optq", "factorize", "optq_inverse_hessian", "descend", "k_best"), "X_quantized": True}
     number = "one finite number >= 0"
     simple = {
         "damping": [*((v, number) for v in (-1.0, -1e-300, np.nan, np.inf, -np.inf, None, True, [1.0], np.ones(3), 1j, 10**400)),
@@ -108,6 +114,9 @@ def refusals(function, argument):
         "symmetric": [(v, "True or False") for v in ("no", 1, None)],
         "group_size": [(v, "None or an integer >= 1") for v in (0, -1, 2.0, "2", True)],
         "samples": [(v, "None or an integer >= 1") for v in (0, -5, 5.0, "5", True)],
+        "passes": [(v, "an integer >= 1") for v in (0, -1, 1.0, "1", None, True)],
+        "candidates": [(v, "an integer from 1 to 1024") for v in (0, -1, 1025, 2.0, "4", None, True)],
+        "keep": [(v, "one of 'descent', 'better'") for v in ("best", None, True, ["better"])],
         "blocks": [(5, "blocks of rows"), (None, "blocks of rows"), ([], "at least one block")],
     }
     yield from ((value, argument, repr(value), accepted) for value, accepted in simple.get(argument, ()))
@@ -147,6 +156,10 @@ def refusals(function, argument):
         yield from not_matrices("codes", np.zeros((3, 2)), optional=True)
         yield from wrong_sizes("codes", np.zeros((3, 2)))
         yield np.full((3, 2), 0.5), "codes", "0.5", "integer codes of the grid"
+    if argument == "start":
+        yield from not_matrices("start", np.zeros((3, 2)))
+        yield from wrong_sizes("start", np.zeros((3, 2)))
+        yield with_entry(np.zeros((3, 2)), 2, 1, 0.3), "start[2, 1]", "0.3", "weights on the grid"
     if argument == "gram":
         yield from not_matrices("gram", X.T @ X)
         yield X, "gram.shape", "(5, 3)", "a square matrix"
@@ -217,7 +230,7 @@ def test_nothing_is_accepted_beside_a_factorization_that_it_brings_itself(argume
         leading = "X_quantized" if "X_quantized" in good else "X"
         if "W" not in good or leading not in good or argument not in good:
             continue
-        needed = {key: good[key] for key in ("X", "X_quantized", "W", "grid") if key in good} | {leading: F}
+        needed = {key: good[key] for key in ("X", "X_quantized", "W", "start", "grid") if key in good} | {leading: F}
         call(**needed)
         for value in values:
             accepted = f"nothing beside a Factorization as {leading}, which brings its own {argument}"

@@ -1,6 +1,6 @@
 """Coordinate descent: never raises the damped error, in exact rationals; equals its definition; ends where no single weight can move."""
 
-import contextlib
+from contextlib import suppress
 from fractions import Fraction
 
 import numpy as np
@@ -53,7 +53,7 @@ def starts(X, W, grid, damping, rng):
     if grid.finite:
         codes = np.clip(codes, grid.low, grid.high)
     found = [round_to_nearest(W, grid), grid.alphabet(*W.shape).step * codes]
-    with contextlib.suppress(RankDeficientError):
+    with suppress(RankDeficientError):
         found.append(optq(X, W, grid, damping=damping))
     return found
 
@@ -199,7 +199,9 @@ def test_a_dead_feature_decouples():
     ({"start": np.array([[3.0], [4.0], [0.0]])}, r"start\[1, 0\] = 4"),
     ({"start": np.zeros((2, 1))}, "start"), ({"start": optq(X, W, Grid(0.3))}, r"start\[1, 0\] = 0.89"), ({"passes": 0}, "passes = 0"),
     ({"passes": 1.5}, "passes"), ({"keep": "best"}, "keep = 'best'"), ({"damping": -1}, "damping"), ({"W": W[:2]}, "W"),
-    ({"X": factorize(X), "damping": 0.1}, "damping"), ({"grid": 1.0}, "grid")])
+    ({"X": factorize(X), "damping": 0.1}, "damping"), ({"grid": 1.0}, "grid"),
+    ({"W": 1e300 * W, "grid": Grid(1e-300), "start": 0 * W}, "weight / step = inf"),
+    ({"W": 1e20 * W, "grid": Grid(1.0), "start": 0 * W}, r"weight / step = \S+e\+20")])
 def test_bad_arguments_are_refused_by_name(spoilt, named):
     good = {"X": X, "W": W, "start": gpfq(X, W, GRID), "grid": GRID}
     assert descend(**good).algorithm == "descent"

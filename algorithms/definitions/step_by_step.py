@@ -1,7 +1,7 @@
-r"""The literal definitions of the algorithms: a least-squares problem at every step. Slow, and what the fast forms are checked against.
+r"""OPTQ, Qronos and path following by their definitions: a least-squares problem at every step.
 
-Same names and signatures as the fast forms. Where a least-squares problem has many minimizers (dependent columns, no
-damping) the change of the weights is the one of minimum norm (bounds/THEORY.md#algorithms).
+Where it has many minimizers (dependent columns, no damping) the change of the weights is the one of minimum norm
+(bounds/THEORY.md#algorithms).
 """
 
 from __future__ import annotations
@@ -9,20 +9,16 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import cholesky
 
-from .arguments import as_count, as_matrix, choose, reject
-from .damping import resolve_damping
-from .descend import KEEP, codes_of
-from .factorization import Factorization, RowSource, refuse_beside
-from .feedback import Rounded
-from .grid import Alphabet, Grid, alphabet_of
-from .ordering import resolve_ordering
-from .path_following import calibration_pair
-from .qronos import FORMS
-from .result import Result, result_of
-from .round_to_nearest import round_to_nearest
-from .rounding import Nearest, Prescribed, RoundingRule, round_row, rounding_rule, saturates
-
-__all__ = ["descend", "gpfq", "optq", "optq_inverse_hessian", "qronos", "round_to_nearest"]
+from ..arguments import as_matrix, choose, reject
+from ..damping import resolve_damping
+from ..factorization import Factorization, RowSource, refuse_beside
+from ..feedback import Rounded
+from ..grid import Alphabet, Grid, alphabet_of
+from ..ordering import resolve_ordering
+from ..path_following import calibration_pair
+from ..qronos import FORMS
+from ..result import Result, result_of
+from ..rounding import Prescribed, RoundingRule, round_row, rounding_rule
 
 
 def optq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, damping: float | str = 0.0,
@@ -41,13 +37,13 @@ def optq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, damping: floa
     >>> optq(X, np.array([[0.4], [0.35], [0.2]]), Grid(step=1.0)).codes.ravel()
     array([0, 1, 0])
     """
-    stacked, value, order = _stack(X, damping, ordering)
+    stacked, value, order = stack(X, damping, ordering)
     W = as_matrix("W", W, rows=len(order), empty_columns=True)
     alphabet, rule, seed = _rounding(W, grid, order, rounding, seed, codes)
 
     def update(w: np.ndarray, t: int, q: np.ndarray) -> np.ndarray:
         goal = stacked[:, t:] @ w[t:] - np.outer(stacked[:, t], q)
-        return _closest_minimizer(stacked[:, t + 1 :], goal, w[t + 1 :])
+        return closest_minimizer(stacked[:, t + 1 :], goal, w[t + 1 :])
 
     rounded = _round_and_update(W[order], order, alphabet, rule, lambda w, t: w[t], update)
     return result_of("optq", rounded, W, order, seed, damping=value)
@@ -66,7 +62,7 @@ def optq_inverse_hessian(X: np.ndarray | Factorization, W: np.ndarray, grid: Gri
     >>> optq_inverse_hessian(X, np.array([[0.4], [0.4]]), Grid(step=1.0)).codes.ravel()
     array([0, 1])
     """
-    stacked, value, order = _stack(X, damping, ordering)
+    stacked, value, order = stack(X, damping, ordering)
     W = as_matrix("W", W, rows=len(order), empty_columns=True)
     alphabet, rule, seed = _rounding(W, grid, order, rounding, seed, codes)
     U = cholesky(np.linalg.inv(stacked.T @ stacked))
@@ -92,14 +88,14 @@ def qronos(X: np.ndarray, X_quantized: np.ndarray | Factorization, W: np.ndarray
     array([1, 1])
     """
     choose("form", form, FORMS)
-    stacked, value, order = _stack(X_quantized, damping, ordering, "X_quantized")
+    stacked, value, order = stack(X_quantized, damping, ordering, "X_quantized")
     N = len(order)
     X = as_matrix("X", X, rows=len(stacked) - N, columns=N)
     W = as_matrix("W", W, rows=N, empty_columns=True)
     alphabet, rule, seed = _rounding(W, grid, order, rounding, seed, codes)
     w = W[order]
     goal = np.vstack([X[:, order], np.sqrt(value) * np.eye(N)]) @ w
-    target = _closest_minimizer(stacked, goal, w)
+    target = closest_minimizer(stacked, goal, w)
     chosen = np.zeros_like(w)
 
     def minimizer(current: np.ndarray, t: int) -> np.ndarray:
@@ -112,7 +108,7 @@ def qronos(X: np.ndarray, X_quantized: np.ndarray | Factorization, W: np.ndarray
 
     def update(current: np.ndarray, t: int, q: np.ndarray) -> np.ndarray:
         chosen[t] = q
-        return _closest_minimizer(stacked[:, t + 1 :], goal - stacked[:, : t + 1] @ chosen[: t + 1], current[t + 1 :])
+        return closest_minimizer(stacked[:, t + 1 :], goal - stacked[:, : t + 1] @ chosen[: t + 1], current[t + 1 :])
 
     if form == "projected":
         rounded = _round_and_update(target, order, alphabet, rule, lambda current, t: current[t], update)
@@ -155,45 +151,6 @@ def gpfq(X: np.ndarray | Factorization, W: np.ndarray, grid: Grid, X_quantized: 
     return result_of("gpfq", rounded, W, order, seed)
 
 
-def descend(X: np.ndarray | Factorization, W: np.ndarray, start: Result | np.ndarray, grid: Grid, damping: float | str = 0.0,
-            passes: int = 1, keep: str = "descent") -> Result:
-    """Coordinate descent by its definition: round the minimizer over one weight, and move there if that lowers the error.
-
-    Arguments and returns as in `provable_ptq.algorithms.descend`, but that errors are compared as they are computed.
-
-    Source: claim `descent-never-worse`.
-
-    >>> X = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
-    >>> descend(X, np.array([[0.4], [0.4]]), np.zeros((2, 1)), Grid(step=1.0)).codes.ravel()
-    array([1, 0])
-    """
-    choose("keep", keep, KEEP)
-    stacked, value, order = _stack(X, damping, "natural")
-    W = as_matrix("W", W, rows=len(order), empty_columns=True)
-    alphabet = alphabet_of(grid, W.shape)
-    w, q, (step, low, high) = W[order], alphabet.step * codes_of(start, alphabet), alphabet.reordered(order)
-    q, z = q[order], np.empty_like(w)
-
-    def error(weights: np.ndarray) -> np.ndarray:
-        return np.square(stacked @ (w - weights)).sum(axis=0)
-
-    for _ in range(as_count("passes", passes)):
-        before = q
-        for t, column in enumerate(stacked.T):
-            dead = not column.any()
-            z[t] = w[t] if dead else q[t] + column @ (stacked @ (w - q)) / (column @ column)
-            moved = q.copy()
-            moved[t] = step[t] * np.clip(np.rint(z[t] / step[t]), low[t], high[t])
-            q = np.where(dead | (error(moved) < error(q)), moved, q)
-        if np.array_equal(q, before):
-            break
-    nearest = round_to_nearest(W, grid).weights[order]
-    better = (error(nearest) < error(q)) & (keep == "better")
-    q, z = np.where(better, nearest, q), np.where(better, w, z)
-    rounded = Rounded.of_steps(order, np.rint(q / step).astype(np.int64), q, z - q, saturates(z / step, low, high, Nearest.slack))
-    return result_of("descent", rounded, W, order, None, damping=value)
-
-
 def _round_and_update(w: np.ndarray, order: np.ndarray, alphabet: Alphabet, rule: RoundingRule, number, update) -> Rounded:
     """For every step t: round `number(w, t)` to q, then replace the later weights by `update(w, t, q)`."""
     w = w.copy()
@@ -207,14 +164,14 @@ def _round_and_update(w: np.ndarray, order: np.ndarray, alphabet: Alphabet, rule
     return Rounded.of_steps(order, codes.astype(np.int64), weights, z - weights, saturated)
 
 
-def _closest_minimizer(A: np.ndarray, goal: np.ndarray, start: np.ndarray) -> np.ndarray:
+def closest_minimizer(A: np.ndarray, goal: np.ndarray, start: np.ndarray) -> np.ndarray:
     """The minimizer of ||goal - A v|| closest to `start`."""
     if A.shape[1] == 0:
         return start
     return start + np.linalg.lstsq(A, goal - A @ start, rcond=None)[0]
 
 
-def _stack(X: np.ndarray | Factorization, damping: float | str, ordering: str | np.ndarray,
+def stack(X: np.ndarray | Factorization, damping: float | str, ordering: str | np.ndarray,
            name: str = "X") -> tuple[np.ndarray, float, np.ndarray]:
     """The damped matrix (m + N, N) in processing order, the absolute damping and the order."""
     if isinstance(X, Factorization):
