@@ -7,7 +7,7 @@ triangular, so :math:`H = \hat X^\top\hat X = L^\top D^2 L`. Every algorithm and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -142,7 +142,7 @@ class Factorization:
     def with_ordering(self, ordering: str | np.ndarray) -> Factorization:
         """The same matrix and damping with another ordering."""
         natural = np.array_equal(self.order, np.arange(self.features))
-        return factored(self.source, self.damping_rule, ordering, natural=self if natural else None)
+        return factored(self.source, self.damping_rule, ordering, natural=(lambda: self.triangle) if natural else None)
 
     @classmethod
     def from_gram(cls, gram: np.ndarray, damping: float | str = 0.0, ordering: str | np.ndarray = "natural",
@@ -175,7 +175,7 @@ class Factorization:
         folding = Folding(dtype)
         for block in blocks:
             folding.add(block)
-        return folding.source().factorize(damping, ordering)
+        return factored(folding.source(), damping, ordering)
 
 
 def factorize(X: np.ndarray, damping: float | str = 0.0, ordering: str | np.ndarray = "natural",
@@ -230,8 +230,9 @@ def refuse_beside(name: str, **arguments: tuple[object, object]) -> None:
             raise reject(argument, value, f"nothing beside a Factorization as {name}, which brings its own {argument}")
 
 
-def factored(source: Source, damping: float | str, ordering: str | np.ndarray, natural: Factorization | None = None) -> Factorization:
-    """The factorization of a source at one damping and ordering; `natural` is that in natural order, where it is known."""
+def factored(source: Source, damping: float | str, ordering: str | np.ndarray,
+             natural: Callable[[], np.ndarray] | None = None) -> Factorization:
+    """The factorization of a source at one damping and ordering; `natural` gives D L of that in natural order, where it is known."""
     value = resolve_damping(damping, source)
     order = resolve_ordering(ordering, source, value)
     live = source.live[order]

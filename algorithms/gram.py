@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 
 from .arguments import reject
 from .sources import STRIP, RowSource, Source
-
-if TYPE_CHECKING:
-    from .factorization import Factorization
 
 NOISE = 8  # eps: what a squared singular value must exceed, as a share of the largest, to count
 
@@ -61,7 +58,7 @@ class GramSource(Source):
         values, vectors = np.linalg.eigh(self.gram)
         return np.sqrt(np.maximum(values, 0) + damping)[:, None] * vectors.T
 
-    def lower_factor(self, order: np.ndarray, damping: float, natural: Factorization | None = None) -> np.ndarray:
+    def lower_factor(self, order: np.ndarray, damping: float, natural: Callable[[], np.ndarray] | None = None) -> np.ndarray:
         """By one Cholesky factorization."""
         factor = self._cholesky(order[::-1], damping)
         return np.zeros((len(order), len(order)), self.gram.dtype) if factor is None else factor[::-1, ::-1]

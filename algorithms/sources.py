@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .arguments import reject
 from .condition import extreme_singular_values
 from .triangles import triangle_of, unit_lower, with_ridge
-
-if TYPE_CHECKING:
-    from .factorization import Factorization
 
 PRECISIONS = ("float64", "float32")
 STRIP = 2**16  # numbers that are looked at at a time
@@ -43,22 +40,16 @@ class Source:
         """The same matrix, seen at the rows `X` (n, N): V and the outputs are those of these rows."""
         raise NotImplementedError
 
-    def lower_factor(self, order: np.ndarray, damping: float, natural: Factorization | None = None) -> np.ndarray:
+    def lower_factor(self, order: np.ndarray, damping: float, natural: Callable[[], np.ndarray] | None = None) -> np.ndarray:
         """Lower triangular T (n, n) with T^T T = H over the n live features in `order`; zero where H is singular beyond doubt.
 
-        `natural` is the factorization in natural order at this damping, where it is known.
+        `natural` gives D L of the factorization in natural order at this damping, where it is known.
         """
         raise NotImplementedError
 
     def pivot_tolerance(self, norm: float | None = None) -> float:
         """A pivot this small is rounding noise, for ||X||_2 or another norm's value."""
         raise NotImplementedError
-
-    def factorize(self, damping: float | str = 0.0, ordering: str | np.ndarray = "natural") -> Factorization:
-        """The factorization at one damping and ordering; the triangle and the singular values are shared by all of them."""
-        from .factorization import factored  # a factorization knows its source, which therefore is imported first
-
-        return factored(self, damping, ordering)
 
     def largest_eigenvalue(self) -> float:
         """sigma_max(X^T X)."""
@@ -149,13 +140,13 @@ class RowSource(Source):
         ridge = np.sqrt(np.asarray(damping, dtype=rows.dtype)) * np.eye(N, dtype=rows.dtype)
         return np.vstack([rows, ridge]) if damping else rows
 
-    def lower_factor(self, order: np.ndarray, damping: float, natural: Factorization | None = None) -> np.ndarray:
+    def lower_factor(self, order: np.ndarray, damping: float, natural: Callable[[], np.ndarray] | None = None) -> np.ndarray:
         """From the triangle: as it is in natural order, by an N x N QR in another; damping updates it before that."""
         place = (np.cumsum(self.live) - 1)[order]
         if np.array_equal(place, np.arange(len(place))):
             return with_ridge(self.triangle, damping)[::-1, ::-1]
         if damping:
-            T = _as_factored(with_ridge(self.triangle, damping)[::-1, ::-1]) if natural is None else natural.triangle
+            T = _as_factored(with_ridge(self.triangle, damping)[::-1, ::-1]) if natural is None else natural()
             rows = T[::-1]  # large ones first
         else:
             rows = self.triangle[: self.samples, ::-1]

@@ -49,16 +49,16 @@ class Sizes:
 
 FULL = Sizes(
     layers=(256, 512, 1024, 2048, 4096),
-    repetitions=MappingProxyType({0: 7, 1024: 5, 2048: 3, 4096: 2}),
+    repetitions=MappingProxyType({0: 5, 1024: 3, 2048: 3, 4096: 1}),
     once=4096,
     warm=1024,
-    threaded=(512, 2048),
+    threaded=(512, 1024),
     axes=(
         ("N", {"K": 512, "m": 4096}, (256, 512, 1024, 2048)),
         ("K", {"N": 1024, "m": 2048}, (256, 512, 1024, 2048, 4096)),
         ("m", {"N": 512, "K": 512}, (1024, 2048, 4096, 8192, 16384)),
     ),
-    scaling_rounds=3,
+    scaling_rounds=2,
     streamed=(1024, 100_000),
     held=(("float64", 4096), ("float32", 2048)),
     draws=100_000,

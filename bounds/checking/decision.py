@@ -82,7 +82,7 @@ class _Judged:
             finite = np.isfinite(beyond)
             scale = size if evaluation.natural is None else np.broadcast_to(np.abs(evaluation.natural), np.shape(beyond))
             slack = allowance * size + noise
-            fine = slack <= finest * scale
+            fine = np.isfinite(slack) & (slack <= finest * scale)
             within = fine if kind is Kind.IDENTITY else fine | (beyond <= -slack)
             clear = beyond > slack
             if kind is Kind.IDENTITY and clear.any():

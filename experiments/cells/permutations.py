@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ...algorithms import Factorization, Grid, optq
+from ...algorithms.factorization import factored
 from ...bounds.checking.measure import squares
 from ..calibration import LayerData
 from ..calibration.load import identity, shape
@@ -53,9 +54,9 @@ class PermutationsCell:
             inputs = Inputs(self.calibration, self.parameters, self.study_seed, cache=cache)
             layer, source = inputs.layer(), inputs.source()
             grid = Grid(Grid.for_weights(layer.W, self.bits).step)
-            rows = [{"record": "run", "ordering": name} | _errors(source.factorize(self.damping, name), layer, grid) for name in NAMED]
+            rows = [{"record": "run", "ordering": name} | _errors(factored(source, self.damping, name), layer, grid) for name in NAMED]
             for order in itertools.permutations(range(layer.X.shape[1])):
-                f = source.factorize(self.damping, np.array(order))
+                f = factored(source, self.damping, np.array(order))
                 rows.append({"record": "permutation", "ordering": "-".join(map(str, order))} | _errors(f, layer, grid))
         shared = axes(study=self.study, sweep=SWEEP, calibration=self.calibration, damping=str(self.damping), bits=self.bits,
                       samples=layer.m, features=layer.W.shape[0], neurons=layer.W.shape[1])

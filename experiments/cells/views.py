@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...algorithms import Factorization, Grid
-from ...algorithms.factorization import RowSource
+from ...algorithms.factorization import RowSource, factored
 from ...bounds import Problem, Verdict, check
 from ...bounds.checking.claim import Claim
 from ..calibration import LayerData, load_layer
@@ -64,7 +64,7 @@ def _source(inputs: Inputs) -> RowSource:
 
 @lru_cache(maxsize=2)
 def _factorization(inputs: Inputs, damping: float | str, ordering: str) -> Factorization:
-    return inputs.source().factorize(damping, ordering)
+    return factored(inputs.source(), damping, ordering)
 
 
 @dataclass(frozen=True)

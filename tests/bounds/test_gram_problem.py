@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from provable_ptq.algorithms import Factorization, Grid, InvalidArgumentError, RankDeficientError, factorize
+from provable_ptq.algorithms.factorization import factored
 from provable_ptq.algorithms.folding import Folding
 from provable_ptq.bounds import Outcome, Problem, check, claims
 from provable_ptq.bounds.certificate import departures
@@ -23,7 +24,7 @@ def from_blocks(X, damping, ordering):
     folding = Folding()
     for block in np.array_split(X, 3):
         folding.add(block)
-    return folding.source().factorize(damping, ordering)
+    return factored(folding.source(), damping, ordering)
 
 
 @pytest.mark.parametrize("without_rows", [from_gram, from_blocks])

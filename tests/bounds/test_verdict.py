@@ -1,9 +1,11 @@
 """From evaluations to outcomes: exact binomial intervals, empirical Bernstein intervals, ratios, allowances."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from provable_ptq.algorithms import Grid
-from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, claims
+from provable_ptq.bounds import Evaluation, Kind, Outcome, Problem, check, claims
 from provable_ptq.bounds.checking.decision import decide, reach
 from provable_ptq.bounds.checking.tolerance import identity_tolerance, relative_allowance
 from provable_ptq.bounds.checking.verdict import binomial_interval, ratios
@@ -227,3 +229,24 @@ def test_a_prediction_is_about_the_mean_of_many_neurons():
 def test_reach_needs_no_factorization_where_none_is_used():
     dependent = Problem(np.ones((2, 2)), np.full((2, 1), 3.0), Grid(step=0.5), algorithm="gpfq")
     assert reach(dependent) == (2, 1.0, 6.0)
+
+
+def test_noise_without_end_decides_nothing():
+    """Where what float64 may have lost is infinite, and so is the size it is held against, nothing has been seen."""
+    problem = Problem(np.eye(1), np.ones((1, 1)), Grid(1.0))
+    evaluation = Evaluation(np.zeros(1), np.ones(1), noise=np.array([np.inf]), natural=np.array([np.inf]))
+    for kind in (Kind.UPPER, Kind.LOWER, Kind.IDENTITY):
+        claim = replace(claims()["optq-l2"], kind=kind)
+        assert decide(claim, problem, evaluation, np.zeros(1, dtype=bool), np.ones(1, dtype=bool)).outcome is Outcome.UNDECIDED
+
+
+def test_the_optimum_is_not_searched_for_beyond_its_size():
+    """The exact search is exponential: with one feature more than it is meant for, the claim does not apply, and says why."""
+    from provable_ptq.bounds.deterministic.optimum import SEARCHABLE
+
+    N = SEARCHABLE + 1
+    problem = Problem(np.eye(N), np.full((N, 1), 0.3), Grid(1.0))
+    for name in ("optq-near-optimal", "optimum-floor"):
+        verdict = check(problem, [name])[name]
+        assert verdict.outcome is Outcome.NOT_APPLICABLE
+        assert f"N = {N}" in verdict.advice
