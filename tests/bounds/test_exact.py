@@ -210,3 +210,16 @@ def test_up_to_eight_features_every_rounding_path_is_replayed(features, outcome,
     assert verdict.outcome is outcome
     if outcome is Outcome.HOLDS and claim_id == "sto-optq-l2":
         assert verdict.ratio == 1
+
+
+def test_one_other_code_makes_a_neuron_differ_from_the_float64_run():
+    from dataclasses import replace
+
+    from provable_ptq.bounds.exact.decisions import same_codes
+
+    problem = Problem(np.eye(3), np.array([[0.4, 0.4], [1.2, 1.2], [2.3, 2.3]]), Grid(step=1.0))
+    result = ExactProblem(problem).result
+    codes = result.codes.copy()
+    codes[1, 0] += 1
+    assert same_codes(problem, result).tolist() == [True, True]
+    assert same_codes(problem, replace(result, codes=codes)).tolist() == [False, True]

@@ -200,7 +200,7 @@ def arrives(root, file, target, fragment):
     """Whether there is such a document, with such an anchor: a path from the file's folder or from the root, a bare name anywhere."""
     places = [folder / target for folder in ((root / file).parent, root)]
     if "/" not in target:
-        places += [root / room / target for room in ("bounds", "experiments")]
+        places += [root / room / target for room in ("bounds", "experiments", "benchmarks")]
     for place in filter(Path.is_file, places):
         return not fragment or fragment.removeprefix("#") in anchors(place.read_text(encoding="utf-8"))
     return False

@@ -250,3 +250,11 @@ def test_the_optimum_is_not_searched_for_beyond_its_size():
         verdict = check(problem, [name])[name]
         assert verdict.outcome is Outcome.NOT_APPLICABLE
         assert f"N = {N}" in verdict.advice
+
+
+def test_undecided_says_how_far_float64_sees():
+    problem = Problem(np.eye(1), np.ones((1, 1)), Grid(1.0))
+    evaluation = Evaluation(np.ones(1), np.array([1 + 1e-5]), noise=np.array([1e-4]))
+    verdict = decide(claims()["optq-l2"], problem, evaluation, np.zeros(1, dtype=bool), np.ones(1, dtype=bool))
+    assert verdict.outcome is Outcome.UNDECIDED
+    assert "only to 1.0e-04" in verdict.advice

@@ -6,6 +6,7 @@ from provable_ptq.algorithms import Grid, closest_vector, definitions, factorize
 from provable_ptq.bounds import Outcome, Problem
 from provable_ptq.bounds.stochastic.sto_optq_alphabet import alphabet_levels
 from provable_ptq.experiments.calibration import load_layer
+from provable_ptq.experiments.cells import views
 from provable_ptq.experiments.cells.facts import FACTS
 from provable_ptq.experiments.cells.permutations import NAMED, PermutationsCell
 from provable_ptq.experiments.study import read_study
@@ -150,11 +151,9 @@ def test_folding_a_matrix_changes_no_two_norm_and_looks_at_single_outputs_on_the
 
 
 def test_cells_of_one_group_share_a_factorization(write_study, monkeypatch):
-    from provable_ptq.algorithms.factorization import RowSource
-
     made = []
-    plain = RowSource.factorize
-    monkeypatch.setattr(RowSource, "factorize", lambda self, *given: made.append(given) or plain(self, *given))
+    plain = views.factored
+    monkeypatch.setattr(views, "factored", lambda source, *given: made.append(given) or plain(source, *given))
     cells = read_study(write_study({"sweep.bits": "[2, 3, 4]", "sweep.rounding": '["nearest", "stochastic"]', "seed": "987"})).cells
     for cell in sorted(cells, key=lambda cell: str(cell.group())):
         cell.rows()
