@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arguments import LARGEST_CODE, as_matrix, reject
+from .arguments import LARGEST_CODE, as_count, as_matrix, reject
 from .enumeration import Box, Found, Tree, enumerate_closest, plain_tree, reduced_tree
 from .factorization import Factorization, factorization_of
 from .grid import Grid
@@ -79,7 +79,7 @@ def closest_vector(X: np.ndarray | Factorization, w: np.ndarray, grid: Grid, dam
         raise reject("X", f.L.dtype, "a Factorization in float64")
     w = as_matrix("w", w, rows=f.features, empty_columns=True)
     start = optq(f, w, grid)
-    codes, decided, nodes = _search(f, start, grid, _budget(node_budget))
+    codes, decided, nodes = _search(f, start, grid, as_count("node_budget", node_budget))
     step = grid.alphabet(*w.shape).step
     from_search, from_start = damped_error(f, w - step * codes), damped_error(f, w - step * start.codes)
     codes = np.where(from_start < from_search, start.codes, codes)  # a tie that rounding made look better
@@ -148,12 +148,6 @@ class Lattice:
             B = self.DL * pattern
             self._trees[key] = [reduced_tree(B), plain_tree(B)] if self.finite else [reduced_tree(B)]
         return self._trees[key]
-
-
-def _budget(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise reject("node_budget", value, "an integer >= 1")
-    return int(value)
 
 
 def _shifted(codes: np.ndarray, offsets: list[int]) -> list[int]:

@@ -41,7 +41,7 @@ def descend(X: np.ndarray | Factorization, W: np.ndarray, start: Result | np.nda
     Raises:
         InvalidArgumentError: any argument out of its range, by name; a start off the grid.
 
-    Source: claim `descent-never-worse`; QuantEase, arXiv 2309.01885.
+    Source: QuantEase, arXiv 2309.01885.
 
     >>> X = np.array([[-3.0, 4.0, -5.0], [-5.0, 4.0, -5.0], [3.0, 2.0, -2.0]])
     >>> W, grid = np.array([[2.9], [2.2], [0.3]]), Grid(1.0, low=0, high=3)

@@ -55,8 +55,15 @@ class GramSource(Source):
         return np.sqrt(np.maximum(self.eigenvalues[::-1], 0))
 
     def root(self, damping: float) -> np.ndarray:
-        values, vectors = np.linalg.eigh(self.gram)
-        return np.sqrt(np.maximum(values, 0) + damping)[:, None] * vectors.T
+        """Right to eps for every pair of columns in proportion to their norms, not to the largest; dead features stay zero."""
+        sizes = np.sqrt(self.column_norms_squared + np.asarray(damping, dtype=self.gram.dtype))
+        seen = np.flatnonzero(sizes)
+        H = self.gram[np.ix_(seen, seen)]
+        np.fill_diagonal(H, np.square(sizes[seen]))
+        values, vectors = np.linalg.eigh(H / sizes[seen] / sizes[seen, None])
+        root = np.zeros_like(self.gram)
+        root[: len(seen), seen] = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T * sizes[seen]
+        return root
 
     def lower_factor(self, order: np.ndarray, damping: float, natural: Callable[[], np.ndarray] | None = None) -> np.ndarray:
         """By one Cholesky factorization."""

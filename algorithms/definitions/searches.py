@@ -22,7 +22,7 @@ def descend(X: np.ndarray | Factorization, W: np.ndarray, start: Result | np.nda
 
     Arguments and returns as in `provable_ptq.algorithms.descend`, but that errors are compared as they are computed.
 
-    Source: claim `descent-never-worse`.
+    Source: QuantEase, arXiv 2309.01885.
 
     >>> X = np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
     >>> descend(X, np.array([[0.4], [0.4]]), np.zeros((2, 1)), Grid(step=1.0)).codes.ravel()

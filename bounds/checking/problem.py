@@ -77,6 +77,9 @@ class Problem:
     def __post_init__(self):
         given = self.X if self.X_quantized is None else self.X_quantized
         if isinstance(given, Factorization):
+            if given.L.dtype != np.float64:
+                name = "X" if self.X_quantized is None else "X_quantized"
+                raise reject(name, given.L.dtype, "a Factorization in float64, as verdicts are")
             for name, default in (("damping", 0.0), ("ordering", "natural")):
                 value = getattr(self, name)
                 if not (isinstance(value, type(default)) and value == default):

@@ -95,6 +95,45 @@ def test_faults_are_found_from_the_gram_matrix(name):
     assert check(problem, ["optq-identity"], algorithm=lambda _: moved)["optq-identity"].outcome is Outcome.VIOLATED
 
 
+@pytest.mark.parametrize("number", range(60))
+def test_from_gram_matrices_of_every_kind_nothing_true_is_violated(number):
+    """Dead, twin and graded columns, any damping, weights of up to 1e8 steps: what float64 calls violated is false exactly too."""
+    rng = np.random.default_rng([11, number])
+    samples, features = int(rng.integers(1, 7)), int(rng.integers(2, 5))
+    X = rng.standard_normal((samples, features)) * 10.0 ** rng.integers(-3, 4)
+    kinds = (lambda: X * (np.arange(features) != 1), lambda: X[:, [0, 0, *range(2, features)]],
+             lambda: X * np.logspace(0, -rng.integers(1, 7), features), lambda: X)
+    X = kinds[number % 4]()
+    damping = ["mean-diagonal:0.01", "mean-diagonal:1e-10", 1e-3, 1e6][int(rng.integers(4))]
+    step = 10.0 ** rng.integers(-6, 2)
+    W = rng.standard_normal((features, 2)) * step * 10.0 ** rng.integers(0, 9)
+    try:
+        f = Factorization.from_gram(X.T @ X, damping, ["natural", "min-pivot", "decreasing-norm"][number % 3])
+    except RankDeficientError:
+        return
+    problem = Problem(f, W, Grid(step))
+    suspects = [name for name, verdict in check(problem).items() if verdict.outcome is Outcome.VIOLATED]
+    assert all(check_exact(problem, [name]).verdicts[name].outcome is Outcome.VIOLATED for name in suspects), suspects
+
+
+def test_the_root_of_a_gram_matrix_is_right_in_every_column():
+    """Dead features stay zero, and small columns are as exact as large ones: entries off by eps of both norms, not of the largest."""
+    X = np.random.default_rng(5).standard_normal((9, 6)) * [1.0, 1e-6, 0.0, 1e6, 1e-3, 1.0]
+    H = X.T @ X
+    problem = Problem(Factorization.from_gram(H, "mean-diagonal:1e-12"), np.ones((6, 1)), Grid(0.3))
+    assert not problem.X[:, 2].any()
+    norms = np.linalg.norm(X, axis=0)
+    assert (np.abs(problem.X.T @ problem.X - H) <= 1e-14 * np.outer(norms, norms)).all()
+
+
+@pytest.mark.parametrize("place", ["X", "X_quantized"])
+def test_verdicts_are_refused_a_factorization_in_float32(place):
+    X = np.random.default_rng(1).standard_normal((9, 3))
+    given = {"X": X, "algorithm": "qronos" if place == "X_quantized" else "optq"} | {place: factorize(X, dtype="float32")}
+    with pytest.raises(InvalidArgumentError, match=f"{place} = dtype.*float64"):
+        Problem(W=np.ones((3, 1)), grid=Grid(0.3), **given)
+
+
 def test_qronos_needs_the_rows_of_both_matrices():
     X = np.random.default_rng(1).standard_normal((9, 3))
     with pytest.raises(InvalidArgumentError, match="rows of X"):
