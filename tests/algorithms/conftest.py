@@ -166,13 +166,37 @@ def exact_optq(H: list[list[Fraction]], w: list[Fraction], steps: list[Fraction]
     return codes, errors
 
 
+def exact_errors(X, damping, W, codes, grid):
+    """The damped error (K,) of codes; every float is the rational that it is."""
+    H, steps = exact_gram(X, damping), grid.alphabet(*W.shape).step
+    left = [[Fraction(float(w)) - Fraction(float(s)) * int(c) for w, s, c in zip(*column, strict=True)]
+            for column in zip(W.T, steps.T, codes.T, strict=True)]
+    return [sum(a * h * b for a, row in zip(r, H, strict=True) for h, b in zip(row, r, strict=True)) for r in left]
+
+
+def small_problem(seed, index):
+    """Any shape, dependent and dead columns, with and without damping and ends; half of them integer, so that ties abound."""
+    rng = np.random.default_rng([seed, index])
+    N, K, m = int(rng.integers(1, 6)), int(rng.choice([0, 1, 2, 3], p=[0.03, 0.37, 0.3, 0.3])), int(rng.integers(1, 9))
+    X = rng.integers(-5, 6, (m, N)).astype(float) if index % 2 else rng.normal(size=(m, N)) * 10 ** rng.uniform(-3, 3, N)
+    X[:, rng.random(N) < 0.15] = 0
+    if rng.random() < 0.2:
+        X = X[:, rng.integers(0, N, N)]
+    W = rng.integers(-12, 13, (N, K)) / 4 if index % 2 else rng.normal(size=(N, K)) * 3
+    step = rng.choice([0.5, 1.0, 0.1], size=[(), (N, 1), (K,), (N, K)][rng.integers(0, 4 if K else 2)])
+    low = int(rng.integers(-4, 1))
+    grid = Grid(step) if rng.random() < 0.4 else Grid(step, low, low + int(rng.integers(0, 6)))
+    return X, W, grid, float(rng.choice([0.0, 0.5, 1e-3])), rng
+
+
 @pytest.fixture(scope="session")
 def draws() -> SimpleNamespace:
     """Drawn problems and the checks on them."""
-    return SimpleNamespace(problems=draw_problems, stacked=stacked, check_identity=check_identity)
+    return SimpleNamespace(problems=draw_problems, stacked=stacked, check_identity=check_identity, small=small_problem)
 
 
 @pytest.fixture(scope="session")
 def exact() -> SimpleNamespace:
     """Exact rational arithmetic for small problems."""
-    return SimpleNamespace(matrix=fractions_of, gram=exact_gram, solve=exact_solve, factors=exact_factors, optq=exact_optq)
+    return SimpleNamespace(matrix=fractions_of, gram=exact_gram, solve=exact_solve, factors=exact_factors, optq=exact_optq,
+                           errors=exact_errors)

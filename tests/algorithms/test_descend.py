@@ -23,30 +23,6 @@ X = np.array([[-3.0, 4.0, -5.0], [-5.0, 4.0, -5.0], [3.0, 2.0, -2.0]])
 W, GRID = np.array([[2.9], [2.2], [0.3]]), Grid(1.0, low=0, high=3)
 
 
-def exact_errors(exact, X, damping, W, codes, grid):
-    """The damped error (K,) of codes; every float is the rational that it is."""
-    H = exact.gram(X, damping)
-    steps = grid.alphabet(*W.shape).step
-    left = [[Fraction(float(w)) - Fraction(float(s)) * int(c) for w, s, c in zip(*column, strict=True)]
-            for column in zip(W.T, steps.T, codes.T, strict=True)]
-    return [sum(a * h * b for a, row in zip(r, H, strict=True) for h, b in zip(row, r, strict=True)) for r in left]
-
-
-def small_problem(index):
-    """Any shape, dependent and dead columns, with and without damping and ends; half of them integer, so that ties abound."""
-    rng = np.random.default_rng([10, index])
-    N, K, m = int(rng.integers(1, 6)), int(rng.choice([0, 1, 2, 3], p=[0.03, 0.37, 0.3, 0.3])), int(rng.integers(1, 9))
-    X = rng.integers(-5, 6, (m, N)).astype(float) if index % 2 else rng.normal(size=(m, N)) * 10 ** rng.uniform(-3, 3, N)
-    X[:, rng.random(N) < 0.15] = 0
-    if rng.random() < 0.2:
-        X = X[:, rng.integers(0, N, N)]
-    W = rng.integers(-12, 13, (N, K)) / 4 if index % 2 else rng.normal(size=(N, K)) * 3
-    step = rng.choice([0.5, 1.0, 0.1], size=[(), (N, 1), (K,), (N, K)][rng.integers(0, 4 if K else 2)])
-    low = int(rng.integers(-4, 1))
-    grid = Grid(step) if rng.random() < 0.4 else Grid(step, low, low + int(rng.integers(0, 6)))
-    return X, W, grid, float(rng.choice([0.0, 0.5, 1e-3])), rng
-
-
 def starts(X, W, grid, damping, rng):
     """OPTQ where it runs, round-to-nearest, and a point drawn from the grid."""
     codes = rng.integers(-4, 5, W.shape)
@@ -62,19 +38,19 @@ def codes_of(start, grid):
     return np.rint(start / grid.alphabet(*start.shape).step).astype(int) if isinstance(start, np.ndarray) else start.codes
 
 
-def test_the_damped_error_never_rises_in_exact_rationals(exact):
+def test_the_damped_error_never_rises_in_exact_rationals(exact, draws):
     fell, kept = 0, 0
     for index in range(250):
-        X, W, grid, damping, rng = small_problem(index)
+        X, W, grid, damping, rng = draws.small(10, index)
         for start in starts(X, W, grid, damping, rng):
-            before = exact_errors(exact, X, damping, W, codes_of(start, grid), grid)
+            before = exact.errors(X, damping, W, codes_of(start, grid), grid)
             for keep, passes in (("descent", 1), ("descent", 3), ("better", 1)):
                 result = descend(X, W, start, grid, damping, passes, keep)
-                after = exact_errors(exact, X, damping, W, result.codes, grid)
+                after = exact.errors(X, damping, W, result.codes, grid)
                 assert all(a <= b for a, b in zip(after, before, strict=True)), (index, keep)
                 assert not grid.finite or ((result.codes >= grid.low) & (result.codes <= grid.high)).all()
                 if keep == "better":
-                    nearest = exact_errors(exact, X, damping, W, round_to_nearest(W, grid).codes, grid)
+                    nearest = exact.errors(X, damping, W, round_to_nearest(W, grid).codes, grid)
                     assert all(a <= b * (1 + Fraction(1, 10**9)) for a, b in zip(after, nearest, strict=True))
             fell += sum(a < b for a, b in zip(after, before, strict=True))
             kept += sum(a == b for a, b in zip(after, before, strict=True))
@@ -98,7 +74,7 @@ def raised(exact, problems):
     grid, count = Grid(1.0), 0
     for X, W, start in problems:
         result = descend(X, W, start, grid)
-        count += exact_errors(exact, X, 0.0, W, result.codes, grid)[0] > exact_errors(exact, X, 0.0, W, start, grid)[0]
+        count += exact.errors(X, 0.0, W, result.codes, grid)[0] > exact.errors(X, 0.0, W, start, grid)[0]
     return count
 
 

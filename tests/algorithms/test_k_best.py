@@ -1,6 +1,5 @@
 """The best of several prefixes: never worse than OPTQ, in exact rationals; equals its definition; one candidate is OPTQ."""
 
-from fractions import Fraction
 from importlib import import_module
 
 import numpy as np
@@ -18,31 +17,11 @@ from provable_ptq.algorithms import (
 )
 
 
-def exact_errors(exact, X, damping, W, codes, grid):
-    """The damped error (K,) of codes; every float is the rational that it is."""
-    H, steps = exact.gram(X, damping), grid.alphabet(*W.shape).step
-    left = [[Fraction(float(w)) - Fraction(float(s)) * int(c) for w, s, c in zip(*column, strict=True)]
-            for column in zip(W.T, steps.T, codes.T, strict=True)]
-    return [sum(a * h * b for a, row in zip(r, H, strict=True) for h, b in zip(row, r, strict=True)) for r in left]
-
-
-def small_problem(index):
-    """Any shape, dependent and dead columns, with and without damping and ends; half of them integer, so that ties abound."""
-    rng = np.random.default_rng([20, index])
-    N, K, m = int(rng.integers(1, 6)), int(rng.choice([0, 1, 2, 3], p=[0.03, 0.37, 0.3, 0.3])), int(rng.integers(1, 12))
-    X = rng.integers(-5, 6, (m, N)).astype(float) if index % 2 else rng.normal(size=(m, N)) * 10 ** rng.uniform(-3, 3, N)
-    X[:, rng.random(N) < 0.15] = 0
-    W = rng.integers(-12, 13, (N, K)) / 4 if index % 2 else rng.normal(size=(N, K)) * 3
-    step = rng.choice([0.5, 1.0, 0.1], size=[(), (N, 1), (K,), (N, K)][rng.integers(0, 4 if K else 2)])
-    low = int(rng.integers(-4, 1))
-    grid = Grid(step) if rng.random() < 0.4 else Grid(step, low, low + int(rng.integers(0, 6)))
-    return X, W, grid, float(rng.choice([0.0, 0.5, 1e-3])), str(rng.choice(["natural", "decreasing-norm", "min-pivot"]))
-
-
-def test_it_is_never_worse_than_optq_in_exact_rationals(exact):
+def test_it_is_never_worse_than_optq_in_exact_rationals(exact, draws):
     better, equal, skipped = 0, 0, 0
     for index in range(300):
-        X, W, grid, damping, ordering = small_problem(index)
+        X, W, grid, damping, rng = draws.small(20, index)
+        ordering = str(rng.choice(["natural", "decreasing-norm", "min-pivot"]))
         try:
             start = optq(X, W, grid, damping, ordering)
         except RankDeficientError:
@@ -50,10 +29,10 @@ def test_it_is_never_worse_than_optq_in_exact_rationals(exact):
                 k_best(X, W, grid, 4, damping, ordering)
             skipped += 1
             continue
-        before = exact_errors(exact, X, damping, W, start.codes, grid)
+        before = exact.errors(X, damping, W, start.codes, grid)
         for candidates in (2, 4):
             result = k_best(X, W, grid, candidates, damping, ordering)
-            after = exact_errors(exact, X, damping, W, result.codes, grid)
+            after = exact.errors(X, damping, W, result.codes, grid)
             assert all(a <= b for a, b in zip(after, before, strict=True)), (index, candidates)
             if grid.finite:
                 assert (result.codes >= grid.low).all()

@@ -210,7 +210,7 @@ def test_a_shard_describes_the_users_own_claims_and_no_others(write_claims, own_
 def test_the_kernel_is_that_of_the_linear_algebra(tmp_path):
     """Where OpenBLAS can be told which kernel to take, it is the one that is named."""
     if not environment.kernel().startswith("openblas "):
-        pytest.skip(f"numpy runs on {environment.kernel()} here")
+        pytest.skip(f"only OpenBLAS can be told which kernel to take, and numpy runs on {environment.kernel()} here")
     program = "from provable_ptq.experiments.environment import kernel; print(kernel())"
     told = os.environ | {"OPENBLAS_CORETYPE": "Nehalem"}
     done = subprocess.run([sys.executable, "-c", program], env=told, capture_output=True, text=True)
